@@ -1,0 +1,157 @@
+//! `POST /v1/chat/completions`.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderName;
+use axum::response::{IntoResponse, Response};
+
+use super::body::JsonBody;
+use super::chat_into::into_request;
+use super::chat_stream::stream;
+use super::error::ApiError;
+use super::wire::chat_request::{ChatRequest, ResponseFormat};
+use super::wire::chat_response::{
+    AssistantMessage, ChatChoice, ChatCompletion, ChatLogprob, ChatLogprobs, ChatUsage, CompletionTokensDetails,
+    FullFunction, FullToolCall, PromptTokensDetails,
+};
+use super::{AppState, header_value};
+use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage};
+use crate::tools::ToolChoice;
+
+/// What of a request the answer's form depends on.
+#[derive(Clone, Debug)]
+pub(super) struct AnswerForm {
+    pub(super) id: String,
+    pub(super) created: u64,
+    pub(super) model: String,
+    pub(super) fingerprint: String,
+    pub(super) n: usize,
+    pub(super) wants_logprobs: bool,
+    pub(super) include_usage: bool,
+    /// Calls go into `function_call`, as before there were tools.
+    pub(super) is_legacy: bool,
+    /// What a choice that ended in calls reports.
+    pub(super) calls_finish: &'static str,
+}
+
+/// Answers a chat request, plain or as a stream.
+pub(super) async fn create(State(state): State<Arc<AppState>>, JsonBody(body): JsonBody) -> Result<Response, ApiError> {
+    let (wire, unknown) = ChatRequest::read(&body)?;
+    drop(body);
+    if let (Some(first), true) = (unknown.first(), state.options.reject_unknown_fields) {
+        return Err(ApiError::bad_request(Some(first), Some("unknown_parameter"), format!("Unknown parameter: '{first}'.")));
+    }
+    if !state.serves(&wire.model) {
+        return Err(ApiError::unknown_model(&wire.model, &state.model.id));
+    }
+    let streams = wire.stream == Some(true);
+    let is_bound = matches!(wire.response_format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. }));
+    let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
+    let is_legacy = wire.functions.is_some();
+    let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);
+    let request = into_request(wire, state.generator.vocab().n_tokens())?;
+    let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
+    let form = AnswerForm {
+        id: crate::generation::new_id("chatcmpl-"),
+        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+        model: state.model.id.clone(),
+        fingerprint: format!("fp_drawplate_{}", env!("CARGO_PKG_VERSION")),
+        n: request.n,
+        wants_logprobs: request.logprobs.is_some(),
+        include_usage,
+        is_legacy,
+        calls_finish: match (is_legacy, is_named, state.options.named_call_finishes_as_tool_calls) {
+            (true, _, _) => "function_call",
+            (false, true, false) => "stop",
+            (false, _, _) => "tool_calls",
+        },
+    };
+    let prepared = state.generator.prepare(request).await?;
+    let answer = state.generator.start(&prepared)?;
+    drop(prepared);
+    let mut response = if streams {
+        stream(form, answer).into_response()
+    } else {
+        let completion = answer.complete().await?;
+        Json(render(&form, completion)).into_response()
+    };
+    let headers = response.headers_mut();
+    if !unknown.is_empty() {
+        headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value(&unknown.join(", ")));
+    } else if ignores_stop {
+        headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value("stop"));
+    }
+    Ok(response)
+}
+
+fn render(form: &AnswerForm, completion: Completion) -> ChatCompletion {
+    ChatCompletion {
+        id: form.id.clone(),
+        object: "chat.completion",
+        created: form.created,
+        model: form.model.clone(),
+        choices: completion.choices.into_iter().enumerate().map(|(index, choice)| render_choice(form, index, choice)).collect(),
+        usage: render_usage(completion.usage),
+        service_tier: "default",
+        system_fingerprint: form.fingerprint.clone(),
+    }
+}
+
+fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice {
+    let logprobs = form.wants_logprobs.then(|| render_logprobs(&choice.logprobs));
+    let finish_reason = form.finish_reason(choice.finish);
+    let content = (!choice.content.is_empty() || choice.calls.is_empty()).then_some(choice.content);
+    let mut calls: Vec<FullToolCall> = choice
+        .calls
+        .into_iter()
+        .map(|call| FullToolCall {
+            id: call.id,
+            kind: "function",
+            function: FullFunction { name: call.name, arguments: call.arguments },
+        })
+        .collect();
+    let function_call = if form.is_legacy { calls.drain(..).next().map(|call| call.function) } else { None };
+    let message = AssistantMessage { role: "assistant", content, refusal: None, annotations: vec![], tool_calls: calls, function_call };
+    ChatChoice { index, message, logprobs, finish_reason }
+}
+
+impl AnswerForm {
+    pub(super) fn finish_reason(&self, finish: Finish) -> &'static str {
+        match finish {
+            Finish::Stop => "stop",
+            Finish::Length => "length",
+            Finish::ToolCalls => self.calls_finish,
+        }
+    }
+}
+
+pub(super) fn render_usage(usage: Usage) -> ChatUsage {
+    ChatUsage {
+        prompt_tokens: usage.n_prompt,
+        completion_tokens: usage.n_generated,
+        total_tokens: usage.n_prompt + usage.n_generated,
+        prompt_tokens_details: PromptTokensDetails { cached_tokens: usage.n_cached, audio_tokens: 0 },
+        completion_tokens_details: CompletionTokensDetails {
+            reasoning_tokens: 0,
+            audio_tokens: 0,
+            accepted_prediction_tokens: 0,
+            rejected_prediction_tokens: 0,
+            forced_tokens: usage.n_forced,
+        },
+    }
+}
+
+pub(super) fn render_logprobs(entries: &[LogprobEntry]) -> ChatLogprobs {
+    fn one(entry: &LogprobEntry, is_top: bool) -> ChatLogprob {
+        ChatLogprob {
+            token: String::from_utf8_lossy(&entry.bytes).into_owned(),
+            logprob: entry.logprob,
+            bytes: Some(entry.bytes.clone()),
+            top_logprobs: (!is_top).then(|| entry.top.iter().map(|top| one(top, true)).collect()),
+        }
+    }
+    ChatLogprobs { content: entries.iter().map(|entry| one(entry, false)).collect(), refusal: None }
+}

@@ -1,0 +1,172 @@
+//! A chat request becomes a request of no particular endpoint: names, defaults, and what must fit together.
+
+use serde_json::json;
+
+use super::error::ApiError;
+use super::wire::chat_request::{ChatMessage, ChatRequest, ChatTool, FunctionDefinition, ResponseFormat, ToolChoiceField};
+use crate::chat::{Message, Role};
+use crate::engine::Sampling;
+use crate::generation::{Output, Request, RequestTool};
+use crate::tools::{ToolCall, ToolChoice};
+
+/// Translates `wire`.
+///
+/// # Errors
+/// With the field at fault.
+pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request, ApiError> {
+    let messages = into_messages(wire.messages)?;
+    let is_legacy = wire.functions.is_some();
+    let definitions: Vec<FunctionDefinition> = match (wire.tools, wire.functions) {
+        (Some(tools), _) => tools.into_iter().map(|ChatTool::Function { function }| function).collect(),
+        (None, functions) => functions.unwrap_or_default(),
+    };
+    let tools = into_tools(definitions)?;
+    let (tools, tool_choice) = choose(tools, wire.tool_choice.or(wire.function_call))?;
+    Ok(Request {
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
+        output: into_output(wire.response_format),
+        max_tokens: max_tokens(wire.max_completion_tokens, wire.max_tokens),
+        stop: wire.stop.unwrap_or_default(),
+        n: wire.n.map_or(1, |n| usize::try_from(n).unwrap_or(usize::MAX)),
+        logprobs: (wire.logprobs == Some(true)).then(|| u8::try_from(wire.top_logprobs.unwrap_or(0)).unwrap_or(20)),
+        sampling: Sampling {
+            temperature: float(wire.temperature, 1.0),
+            top_p: float(wire.top_p, 1.0),
+            top_k: wire.top_k.map_or(0, |k| usize::try_from(k).unwrap_or(0)),
+            min_p: float(wire.min_p, 0.0),
+            presence_penalty: float(wire.presence_penalty, 0.0),
+            frequency_penalty: float(wire.frequency_penalty, 0.0),
+            repeat_penalty: float(wire.repeat_penalty, 1.0),
+            logit_bias: into_bias(wire.logit_bias.unwrap_or_default(), n_vocab)?,
+            seed: wire.seed.map_or_else(rand::random, i64::cast_unsigned),
+            stream: 0,
+        },
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the sampler works in f32")]
+fn float(value: Option<f64>, default: f32) -> f32 {
+    value.map_or(default, |v| v as f32)
+}
+
+/// The smaller limit wins; -1 is none.
+fn max_tokens(new: Option<u64>, old: Option<i64>) -> Option<usize> {
+    let old = old.and_then(|n| u64::try_from(n).ok());
+    let limit = [new, old].into_iter().flatten().min()?;
+    Some(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn into_bias(bias: Vec<(u32, f64)>, n_vocab: usize) -> Result<Vec<(u32, f32)>, ApiError> {
+    if let Some((token, _)) = bias.iter().find(|(token, _)| *token as usize >= n_vocab) {
+        let message = format!("Invalid key in 'logit_bias': {token}. The vocabulary has {n_vocab} tokens.");
+        return Err(ApiError::bad_request(Some("logit_bias"), Some("invalid_value"), message));
+    }
+    Ok(bias.into_iter().map(|(token, value)| (token, float(Some(value), 0.0))).collect())
+}
+
+fn into_output(format: Option<ResponseFormat>) -> Output {
+    match format {
+        None | Some(ResponseFormat::Text) => Output::Text,
+        Some(ResponseFormat::JsonObject) => Output::JsonObject,
+        Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => {
+            Output::JsonSchema { name, description, schema: schema.unwrap_or_else(|| json!({"type": "object"})) }
+        }
+    }
+}
+
+fn into_tools(definitions: Vec<FunctionDefinition>) -> Result<Vec<RequestTool>, ApiError> {
+    let mut tools: Vec<RequestTool> = Vec::with_capacity(definitions.len());
+    for (index, function) in definitions.into_iter().enumerate() {
+        if tools.iter().any(|tool| tool.name == function.name) {
+            let param = format!("tools[{index}].function.name");
+            let message = format!("Invalid '{param}': the function '{}' is defined twice.", function.name);
+            return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
+        }
+        let FunctionDefinition { name, description, parameters, .. } = function;
+        tools.push(RequestTool { index, name, description, parameters });
+    }
+    Ok(tools)
+}
+
+/// Cuts the tools down to what may be called.
+fn choose(tools: Vec<RequestTool>, choice: Option<ToolChoiceField>) -> Result<(Vec<RequestTool>, ToolChoice), ApiError> {
+    let unknown = |name: &str, param: &str| {
+        let message = format!("Invalid value for 'tool_choice': the function '{name}' is not among the 'tools'.");
+        ApiError::bad_request(Some(param), Some("invalid_value"), message)
+    };
+    let is_known = |name: &str| tools.iter().any(|tool| tool.name == name);
+    match choice {
+        Some(ToolChoiceField::None) => Ok((tools, ToolChoice::None)),
+        None | Some(ToolChoiceField::Auto) if tools.is_empty() => Ok((tools, ToolChoice::None)),
+        None | Some(ToolChoiceField::Auto) => Ok((tools, ToolChoice::Auto)),
+        Some(ToolChoiceField::Required) => Ok((tools, ToolChoice::Required)),
+        Some(ToolChoiceField::Function { name }) if !is_known(&name) => Err(unknown(&name, "tool_choice")),
+        Some(ToolChoiceField::Function { name }) => Ok((tools, ToolChoice::Named(name))),
+        Some(ToolChoiceField::AllowedTools { required, names }) => {
+            if let Some((i, name)) = names.iter().enumerate().find(|(_, name)| !is_known(name)) {
+                return Err(unknown(name, &format!("tool_choice.allowed_tools.tools[{i}]")));
+            }
+            let tools: Vec<RequestTool> = tools.into_iter().filter(|tool| names.contains(&tool.name)).collect();
+            match (required, tools.is_empty()) {
+                (true, true) => Err(ApiError::bad_request(
+                    Some("tool_choice.allowed_tools.tools"),
+                    Some("invalid_value"),
+                    "Invalid 'tool_choice.allowed_tools.tools': a call is required, but no tool is allowed.",
+                )),
+                (false, true) => Ok((tools, ToolChoice::None)),
+                (true, false) => Ok((tools, ToolChoice::Required)),
+                (false, false) => Ok((tools, ToolChoice::Auto)),
+            }
+        }
+    }
+}
+
+fn into_messages(wire: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
+    let mut messages = Vec::with_capacity(wire.len());
+    let mut open: Vec<String> = Vec::new();
+    for (i, message) in wire.into_iter().enumerate() {
+        let role = match message.role.as_str() {
+            "system" => Role::System,
+            "developer" => Role::Developer,
+            "assistant" => Role::Assistant,
+            "tool" | "function" => Role::Tool,
+            _ => Role::User,
+        };
+        match (&role, &message.tool_call_id) {
+            (Role::Tool, Some(id)) if open.contains(id) => open.retain(|o| o != id),
+            (Role::Tool, id) => {
+                let param = format!("messages[{i}].tool_call_id");
+                let message = format!(
+                    "Invalid '{param}': messages with role 'tool' must answer a call of the assistant message before them; '{}' is none.",
+                    id.as_deref().unwrap_or_default()
+                );
+                return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
+            }
+            _ if !open.is_empty() => return Err(orphans(&open)),
+            _ => {}
+        }
+        open.extend(message.tool_calls.iter().map(|call| call.id.clone()));
+        messages.push(Message {
+            role,
+            content: message.content.unwrap_or_default(),
+            tool_calls: message
+                .tool_calls
+                .into_iter()
+                .map(|call| ToolCall { id: call.id, name: call.name, arguments: call.arguments })
+                .collect(),
+            tool_call_id: message.tool_call_id,
+        });
+    }
+    if open.is_empty() { Ok(messages) } else { Err(orphans(&open)) }
+}
+
+fn orphans(ids: &[String]) -> ApiError {
+    let message = format!(
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: {}",
+        ids.join(", ")
+    );
+    ApiError::bad_request(Some("messages"), None, message)
+}

@@ -1,0 +1,132 @@
+//! Chat completions as server-sent events: the same updates that a plain answer folds.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use futures_util::Stream;
+use serde_json::json;
+
+use super::chat::{AnswerForm, render_logprobs, render_usage};
+use super::error::ApiError;
+use super::wire::chat_response::{ChatChunk, ChunkChoice, ChunkDelta, ChunkFunction, ChunkToolCall};
+use crate::chat::Delta;
+use crate::generation::{Answer, AnswerError, Update, new_id};
+
+/// Clients and proxies give up on silent connections; comments keep them open.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// Streams `answer`. Dropping the stream cancels it.
+pub(super) fn stream(form: AnswerForm, answer: Answer) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut first = Chunks { form, ready: VecDeque::new(), answer: Some(answer) };
+    first.open();
+    let events = futures_util::stream::unfold(first, |mut chunks| async move {
+        chunks.next().await.map(|event| (Ok(event), chunks))
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("ping"))
+}
+
+struct Chunks {
+    form: AnswerForm,
+    ready: VecDeque<Event>,
+    /// Gone once it is over.
+    answer: Option<Answer>,
+}
+
+impl Chunks {
+    /// The role of each choice; Node's SDK insists on it.
+    fn open(&mut self) {
+        for index in 0..self.form.n {
+            let delta = ChunkDelta {
+                role: Some("assistant"),
+                content: Some(Some(String::new())),
+                refusal: Some(None),
+                ..ChunkDelta::default()
+            };
+            self.push(ChunkChoice { index, delta, logprobs: None, finish_reason: None });
+        }
+    }
+
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            match self.answer.as_mut()?.next().await {
+                Some(Ok(update)) => self.update(update),
+                Some(Err(error)) => self.fail(error),
+                None => self.close(),
+            }
+        }
+    }
+
+    fn update(&mut self, update: Update) {
+        let index = update.choice;
+        let mut logprobs = self.form.wants_logprobs.then(|| render_logprobs(&update.logprobs)).filter(|l| !l.content.is_empty());
+        for delta in update.deltas {
+            let delta = self.delta(delta);
+            self.push(ChunkChoice { index, delta, logprobs: logprobs.take(), finish_reason: None });
+        }
+        if update.finish.is_some() || logprobs.is_some() {
+            let finish_reason = update.finish.map(|finish| self.form.finish_reason(finish));
+            self.push(ChunkChoice { index, delta: ChunkDelta::default(), logprobs, finish_reason });
+        }
+    }
+
+    fn delta(&self, delta: Delta) -> ChunkDelta {
+        let function = |name, arguments| ChunkFunction { name, arguments };
+        let (call, legacy) = match delta {
+            Delta::Content(text) => return ChunkDelta { content: Some(Some(text)), ..ChunkDelta::default() },
+            Delta::CallStart { name, .. } if self.form.is_legacy => (None, Some(function(Some(name), String::new()))),
+            Delta::CallArguments { fragment, .. } if self.form.is_legacy => (None, Some(function(None, fragment))),
+            Delta::CallStart { index, name } => {
+                let function = function(Some(name), String::new());
+                (Some(ChunkToolCall { index, id: Some(new_id("call_")), kind: Some("function"), function }), None)
+            }
+            Delta::CallArguments { index, fragment } => {
+                (Some(ChunkToolCall { index, id: None, kind: None, function: function(None, fragment) }), None)
+            }
+        };
+        ChunkDelta { tool_calls: call.map(|call| vec![call]), function_call: legacy, ..ChunkDelta::default() }
+    }
+
+    fn push(&mut self, choice: ChunkChoice) {
+        let chunk = self.chunk(vec![choice], self.form.include_usage.then_some(None));
+        self.ready.push_back(chunk);
+    }
+
+    fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<Option<super::wire::chat_response::ChatUsage>>) -> Event {
+        let form = &self.form;
+        let chunk = ChatChunk {
+            id: &form.id,
+            object: "chat.completion.chunk",
+            created: form.created,
+            model: &form.model,
+            service_tier: "default",
+            system_fingerprint: &form.fingerprint,
+            choices,
+            usage,
+        };
+        Event::default().json_data(chunk).unwrap_or_else(|_| Event::default().comment("a chunk that is no JSON"))
+    }
+
+    /// The same envelope as a plain error, as the last event.
+    fn fail(&mut self, error: AnswerError) {
+        let error = ApiError::from(error);
+        tracing::error!(detail = error.detail.as_deref().unwrap_or_default(), "{} (in mid-stream)", error.message);
+        self.ready.push_back(Event::default().data(json!(error.body()).to_string()));
+        self.answer = None;
+    }
+
+    fn close(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            if self.form.include_usage {
+                let usage = self.chunk(Vec::new(), Some(Some(render_usage(answer.usage()))));
+                self.ready.push_back(usage);
+            }
+            self.ready.push_back(Event::default().data("[DONE]"));
+        }
+    }
+}

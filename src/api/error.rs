@@ -1,0 +1,201 @@
+//! Every error that a client can see, in OpenAI's envelope: `{"error": {"message", "type", "param", "code"}}`.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::wire::FieldError;
+use crate::generation::{AnswerError, Part, PrepareError, StartError};
+use crate::schema::SchemaError;
+
+/// An error as the client sees it. `detail` is only for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// The HTTP status; SDKs choose their exception by it.
+    pub status: StatusCode,
+    /// OpenAI's `type`.
+    pub kind: &'static str,
+    /// OpenAI's `code`.
+    pub code: Option<&'static str>,
+    /// The path of the field at fault.
+    pub param: Option<String>,
+    /// The sentence for the client.
+    pub message: String,
+    /// After how many seconds another try makes sense.
+    pub retry_after: Option<u32>,
+    /// What really happened, if the client is not told.
+    pub detail: Option<String>,
+}
+
+impl ApiError {
+    /// Makes a fault of the client's.
+    #[must_use]
+    pub fn bad_request(param: Option<&str>, code: Option<&'static str>, message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind: "invalid_request_error",
+            code,
+            param: param.map(str::to_owned),
+            message: message.into(),
+            retry_after: None,
+            detail: None,
+        }
+    }
+
+    /// No such route or method.
+    #[must_use]
+    pub fn unknown_route() -> Self {
+        let message = "Unknown request URL or method. Served are POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /health and GET /metrics.";
+        Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(None, Some("unknown_url"), message) }
+    }
+
+    /// No such model.
+    #[must_use]
+    pub fn unknown_model(name: &str, served: &str) -> Self {
+        let name: String = name.chars().take(200).collect();
+        let message = format!("The model `{name}` does not exist or you do not have access to it. This server serves `{served}`.");
+        Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(Some("model"), Some("model_not_found"), message) }
+    }
+
+    /// The body is larger than the server reads.
+    #[must_use]
+    pub fn body_too_large(limit: usize) -> Self {
+        let message = format!("The request body is larger than {limit} bytes.");
+        Self { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::bad_request(None, Some("request_too_large"), message) }
+    }
+
+    /// The queue is full.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            kind: "rate_limit_error",
+            code: Some("rate_limit_exceeded"),
+            param: None,
+            message: "The server's queue is full. Try again in a moment.".into(),
+            retry_after: Some(1),
+            detail: None,
+        }
+    }
+
+    /// A fault of ours.
+    #[must_use]
+    pub fn internal(detail: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "server_error",
+            code: None,
+            param: None,
+            message: "The server had an error while processing your request.".into(),
+            retry_after: None,
+            detail: Some(detail.into()),
+        }
+    }
+
+    /// Not now.
+    #[must_use]
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            kind: "service_unavailable_error",
+            code: Some("server_is_overloaded"),
+            message: message.into(),
+            ..Self::internal("")
+        }
+    }
+
+    /// The envelope.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::error!(status = self.status.as_u16(), detail = self.detail.as_deref().unwrap_or_default(), "{}", self.message);
+        } else {
+            tracing::info!(status = self.status.as_u16(), param = self.param.as_deref().unwrap_or_default(), "{}", self.message);
+        }
+        let mut response = (self.status, axum::Json(self.body())).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // Why: SDKs try server errors again; ours would only fail again.
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            response.headers_mut().insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static("false"));
+        }
+        response
+    }
+}
+
+impl From<FieldError> for ApiError {
+    fn from(error: FieldError) -> Self {
+        Self::bad_request(error.param.as_deref(), error.code, error.message)
+    }
+}
+
+impl From<PrepareError> for ApiError {
+    fn from(error: PrepareError) -> Self {
+        match error {
+            PrepareError::Schema { part, error } => schema_error(&part, &error),
+            PrepareError::TooLong { n_prompt, n_ctx } => Self::bad_request(
+                Some("messages"),
+                Some("context_length_exceeded"),
+                format!("This model's maximum context length is {n_ctx} tokens. However, your messages resulted in {n_prompt} tokens. Please reduce the length of the messages."),
+            ),
+            PrepareError::Template(error) => Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}.")),
+            PrepareError::Grammar(source) => Self::internal(source),
+        }
+    }
+}
+
+/// OpenAI's sentence with its context, and the JSON pointer, which OpenAI's lacks.
+fn schema_error(part: &Part, error: &SchemaError) -> ApiError {
+    let keyword_at_end = error.keyword.is_some();
+    let parts = error.pointer.parts();
+    let place = if keyword_at_end { &parts[..parts.len().saturating_sub(1)] } else { parts };
+    let quoted: Vec<String> = place.iter().map(|p| format!("'{p}'")).collect();
+    let context = match quoted.as_slice() {
+        [one] => format!("({one},)"),
+        many => format!("({})", many.join(", ")),
+    };
+    let what = match part {
+        Part::ResponseFormat(name) => format!("response_format '{name}'"),
+        Part::Tool(_, name) => format!("function '{name}'"),
+    };
+    let message = format!("Invalid schema for {what}: In context={context}, {error}.");
+    match part {
+        Part::ResponseFormat(_) => ApiError::bad_request(Some("response_format"), Some("invalid_json_schema"), message),
+        Part::Tool(index, _) => {
+            let param = format!("tools[{index}].function.parameters");
+            ApiError::bad_request(Some(&param), Some("invalid_function_parameters"), message)
+        }
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Busy(_) => Self::busy(),
+            StartError::TooManyChoices { capacity, .. } => {
+                let message = format!("Invalid 'n': {error}. Expected a value <= {capacity}.");
+                Self::bad_request(Some("n"), Some("integer_above_max_value"), message)
+            }
+            StartError::Stopped => Self::unavailable("The model has stopped; the server must be restarted."),
+        }
+    }
+}
+
+impl From<AnswerError> for ApiError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::Stopped => Self::unavailable("The model has stopped; the server must be restarted."),
+            AnswerError::Engine(_) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NoCall => {
+                Self::internal(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What every answer carries: an id, the time it took, a line in the log and in the metrics.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument as _;
+
+use crate::telemetry::metrics::{METRICS, RequestLabels};
+
+/// Adds `x-request-id` and `openai-processing-ms`; counts and logs.
+pub(super) async fn answer_headers(request: Request, next: Next) -> Response {
+    let id = format!("req_{:032x}", rand::random::<u128>());
+    let endpoint = endpoint(request.extensions().get::<MatchedPath>().map(MatchedPath::as_str));
+    let span = tracing::info_span!("request", request_id = %id, endpoint);
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let elapsed = started.elapsed();
+    let status = response.status().as_u16();
+    METRICS.requests.get_or_create(&RequestLabels { endpoint, status }).inc();
+    span.in_scope(|| tracing::info!(status, ms = elapsed.as_millis(), "answered"));
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("x-request-id"), super::header_value(&id));
+    let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(HeaderName::from_static("openai-processing-ms"), HeaderValue::from(ms));
+    headers.insert(HeaderName::from_static("openai-version"), HeaderValue::from_static("2020-10-01"));
+    response
+}
+
+/// The matched route as one of a closed set.
+fn endpoint(matched: Option<&str>) -> &'static str {
+    match matched {
+        Some("/v1/chat/completions") => "chat_completions",
+        Some("/v1/models" | "/v1/models/{*id}") => "models",
+        Some("/health" | "/v1/health") => "health",
+        Some("/metrics") => "metrics",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,236 @@
+//! Reads JSON field by field, with the path in every complaint, in OpenAI's own words.
+
+use std::cell::RefCell;
+
+use serde_json::{Map, Value};
+
+/// A field that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct FieldError {
+    /// The field's path, as in `messages[0].content`.
+    pub param: Option<String>,
+    /// OpenAI's code for the fault.
+    pub code: Option<&'static str>,
+    /// The sentence for the client.
+    pub message: String,
+}
+
+impl FieldError {
+    /// Makes a complaint about `param`.
+    #[must_use]
+    pub fn new(param: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+        Self { param: Some(param.into()), code: Some(code), message: message.into() }
+    }
+}
+
+/// An object that is being read.
+#[derive(Debug)]
+pub struct Fields<'v> {
+    map: &'v Map<String, Value>,
+    path: String,
+    known: RefCell<Vec<&'static str>>,
+}
+
+/// A value that is there and is not null.
+#[derive(Clone, Debug)]
+pub struct Item<'v> {
+    value: &'v Value,
+    path: String,
+}
+
+impl<'v> Fields<'v> {
+    /// Reads a request's body.
+    ///
+    /// # Errors
+    /// If it is no object.
+    pub fn root(value: &'v Value) -> Result<Self, FieldError> {
+        Item { value, path: String::new() }.object()
+    }
+
+    /// The field `name`, if it is there and not null.
+    pub fn get(&self, name: &'static str) -> Option<Item<'v>> {
+        self.known.borrow_mut().push(name);
+        let value = self.map.get(name).filter(|value| !value.is_null())?;
+        Some(Item { value, path: self.path_of(name) })
+    }
+
+    /// The field `name`.
+    ///
+    /// # Errors
+    /// If it is missing or null.
+    pub fn required(&self, name: &'static str) -> Result<Item<'v>, FieldError> {
+        let path = self.path_of(name);
+        self.get(name).ok_or_else(|| {
+            FieldError::new(&path, "missing_required_parameter", format!("Missing required parameter: '{path}'."))
+        })
+    }
+
+    /// Marks fields as known that change nothing here.
+    pub fn accept(&self, names: &[&'static str]) {
+        self.known.borrow_mut().extend_from_slice(names);
+    }
+
+    /// The fields nobody asked for, in the order of the body.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<String> {
+        let known = self.known.borrow();
+        self.map.keys().filter(|key| !known.contains(&key.as_str())).map(|key| self.path_of(key)).collect()
+    }
+
+    /// All fields as they stand.
+    pub fn entries(&self) -> impl Iterator<Item = (&'v String, Item<'v>)> {
+        self.map.iter().map(|(key, value)| (key, Item { value, path: self.path_of(key) }))
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+}
+
+impl<'v> Item<'v> {
+    /// The value itself.
+    #[must_use]
+    pub fn value(&self) -> &'v Value {
+        self.value
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn string(&self) -> Result<&'v str, FieldError> {
+        self.value.as_str().ok_or_else(|| self.wrong_type("a string"))
+    }
+
+    /// A boolean.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn boolean(&self) -> Result<bool, FieldError> {
+        self.value.as_bool().ok_or_else(|| self.wrong_type("a boolean"))
+    }
+
+    /// An object.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn object(&self) -> Result<Fields<'v>, FieldError> {
+        let map = self.value.as_object().ok_or_else(|| self.wrong_type("an object"))?;
+        Ok(Fields { map, path: self.path.clone(), known: RefCell::default() })
+    }
+
+    /// A list of at most `max` items.
+    ///
+    /// # Errors
+    /// If it is something else, or longer.
+    pub fn list(&self, max: usize) -> Result<Vec<Item<'v>>, FieldError> {
+        let items = self.value.as_array().ok_or_else(|| self.wrong_type("an array"))?;
+        if items.len() > max {
+            let (path, n) = (&self.path, items.len());
+            return Err(FieldError::new(path, "array_above_max_length", format!(
+                "Invalid '{path}': array too long. Expected an array with maximum length {max}, but got an array with length {n} instead."
+            )));
+        }
+        Ok(items.iter().enumerate().map(|(i, value)| Item { value, path: format!("{}[{i}]", self.path) }).collect())
+    }
+
+    /// A number in `min..=max`.
+    ///
+    /// # Errors
+    /// If it is something else, or out of range.
+    pub fn number(&self, min: f64, max: f64) -> Result<f64, FieldError> {
+        let number = self.value.as_f64().ok_or_else(|| self.wrong_type("a number"))?;
+        self.in_range(number, min, max, "decimal").map(|()| number)
+    }
+
+    /// An integer in `min..=max`; a float without a fraction is one too.
+    ///
+    /// # Errors
+    /// If it is something else, or out of range.
+    pub fn integer(&self, min: i64, max: i64) -> Result<i64, FieldError> {
+        let float = self.value.as_f64().ok_or_else(|| self.wrong_type("an integer"))?;
+        if float.fract() != 0.0 {
+            return Err(self.wrong_type("an integer"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "bounds are small or the type's own")]
+        self.in_range(float, min as f64, max as f64, "integer")?;
+        #[expect(clippy::cast_possible_truncation, reason = "checked just above; casts saturate")]
+        Ok(self.value.as_i64().unwrap_or(float as i64))
+    }
+
+    /// One of `values`.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn one_of(&self, values: &[&'static str]) -> Result<&'static str, FieldError> {
+        let got = self.string()?;
+        values.iter().find(|value| **value == got).copied().ok_or_else(|| self.not_among(values))
+    }
+
+    /// Complains that the value is none of `values`.
+    #[must_use]
+    pub fn not_among(&self, values: &[&str]) -> FieldError {
+        let quoted: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
+        let list = match quoted.as_slice() {
+            [all @ .., last] if all.len() > 1 => format!("{}, and {last}", all.join(", ")),
+            all => all.join(" and "),
+        };
+        let got = self.value.as_str().map_or_else(|| shortened(&self.value.to_string()), shortened);
+        FieldError::new(&self.path, "invalid_value", format!("Invalid value: '{got}'. Supported values are: {list}."))
+    }
+
+    /// Complains about the value's meaning.
+    #[must_use]
+    pub fn invalid(&self, why: &str) -> FieldError {
+        FieldError::new(&self.path, "invalid_value", format!("Invalid '{}': {why}", self.path))
+    }
+
+    /// Complains about the value's type.
+    #[must_use]
+    pub fn wrong_type(&self, expected: &str) -> FieldError {
+        let got = match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(n) if n.is_f64() => "a decimal",
+            Value::Number(_) => "an integer",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        let what = if self.path.is_empty() { "the request body".to_owned() } else { format!("'{}'", self.path) };
+        let message = format!("Invalid type for {what}: expected {expected}, but got {got} instead.");
+        let param = (!self.path.is_empty()).then(|| self.path.clone());
+        FieldError { param, code: Some("invalid_type"), message }
+    }
+
+    fn in_range(&self, got: f64, min: f64, max: f64, kind: &'static str) -> Result<(), FieldError> {
+        let path = &self.path;
+        let (side, sign, bound) = match got {
+            _ if got < min => ("below minimum", ">=", min),
+            _ if got > max => ("above maximum", "<=", max),
+            _ => return Ok(()),
+        };
+        let code = match (kind, got < min) {
+            ("integer", true) => "integer_below_min_value",
+            ("integer", false) => "integer_above_max_value",
+            (_, true) => "decimal_below_min_value",
+            (_, false) => "decimal_above_max_value",
+        };
+        let message = format!(
+            "Invalid '{path}': {kind} {side} value. Expected a value {sign} {bound}, but got {} instead.",
+            self.value
+        );
+        Err(FieldError::new(path, code, message))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 60 { text.to_owned() } else { format!("{}…", text.chars().take(60).collect::<String>()) }
+}

@@ -1,0 +1,69 @@
+//! Puts tools and the answer's schema into a conversation whose template knows neither.
+
+use serde_json::Value;
+
+use super::{Message, Role};
+use crate::tools::format::ToolFormat;
+use crate::tools::{Tool, ToolChoice};
+
+/// What the model must be told besides the messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Instructions<'a> {
+    /// The tools it may call, and the format.
+    pub tools: Option<(&'a ToolFormat, &'a [Tool], &'a ToolChoice)>,
+    /// The answer's schema, with its name and description; `None` if any JSON object will do.
+    pub schema: Option<&'a (&'a str, Option<&'a str>, Option<&'a Value>)>,
+}
+
+/// A schema as the prompt shows it.
+pub(super) type SchemaNote<'a> = (&'a str, Option<&'a str>, Option<&'a Value>);
+
+/// Rewrites `messages` into plain text messages with the instructions in the first system message.
+#[must_use]
+pub fn instruct(messages: &[Message], format: &ToolFormat, instructions: Instructions<'_>) -> Vec<Message> {
+    let mut plain: Vec<Message> = Vec::with_capacity(messages.len() + 1);
+    for message in messages {
+        match message.role {
+            Role::Tool => {
+                let result = format.render_result(&message.content);
+                match plain.last_mut() {
+                    // Results of parallel calls make one turn: many templates want turns to alternate.
+                    Some(last) if last.role == Role::User && last.content.ends_with(format.result.1) => {
+                        last.content.push('\n');
+                        last.content.push_str(&result);
+                    }
+                    _ => plain.push(Message::text(Role::User, result)),
+                }
+            }
+            Role::Assistant if !message.tool_calls.is_empty() => {
+                let calls: Vec<String> = message.tool_calls.iter().map(|call| format.render_call(call)).collect();
+                let calls = calls.join(format.separator);
+                let text = if message.content.is_empty() { calls } else { format!("{}\n{calls}", message.content) };
+                plain.push(Message::text(Role::Assistant, text));
+            }
+            Role::System | Role::Developer | Role::User | Role::Assistant => {
+                plain.push(Message::text(message.role, message.content.clone()));
+            }
+        }
+    }
+    let notes = [instructions.tools.map(|(f, tools, choice)| f.describe(tools, choice)), instructions.schema.map(schema_note)];
+    let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    if notes.is_empty() {
+        return plain;
+    }
+    match plain.first_mut() {
+        Some(first) if matches!(first.role, Role::System | Role::Developer) => {
+            first.content = format!("{}\n\n{notes}", first.content);
+        }
+        _ => plain.insert(0, Message::text(Role::System, notes)),
+    }
+    plain
+}
+
+fn schema_note((name, description, schema): &SchemaNote<'_>) -> String {
+    let Some(schema) = schema else {
+        return "Answer with a JSON object and nothing else.".to_owned();
+    };
+    let about = description.map(|d| format!(" ({d})")).unwrap_or_default();
+    format!("Answer with JSON and nothing else. It is called \"{name}\"{about} and must satisfy this JSON Schema:\n{schema}")
+}

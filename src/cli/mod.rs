@@ -1,0 +1,21 @@
+//! One command per file. Only here and in main.rs are errors `anyhow`.
+
+mod hub;
+mod serve;
+
+use crate::config::{Cli, Command};
+
+/// A failure that is the caller's to mend: exit code 2 instead of 1.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Runs the command.
+///
+/// # Errors
+/// With one line for the user; a [`UsageError`] if the arguments or the model file are at fault.
+pub fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(args) => serve::serve(&args),
+    }
+}

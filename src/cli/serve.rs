@@ -1,0 +1,218 @@
+//! `drawplate serve`: model, engine, server, in that order.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+
+use super::{UsageError, hub};
+use crate::api::{ApiOptions, AppState, ModelInfo, router};
+use crate::chat::ChatTemplate;
+use crate::config::{ModelSource, ServeArgs};
+use crate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, fake_vocab};
+use crate::generation::{Generator, GeneratorOptions};
+use crate::grammar::{Budget, Compiler, Vocab};
+use crate::{schema, telemetry};
+
+/// Context per request if the user does not say: enough for most, small enough for laptops.
+const DEFAULT_CTX: usize = 4096;
+/// How long running answers may take after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A model that is loaded and running.
+struct Loaded {
+    engine: EngineHandle,
+    thread: std::thread::JoinHandle<()>,
+    vocab: Arc<Vocab>,
+    template: ChatTemplate,
+    name: String,
+    created: u64,
+}
+
+/// Serves until Ctrl-C, or until the engine fails.
+pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    telemetry::init(&args.log, args.log_format);
+    // Why: the port is taken before the model is loaded, so that a port in use is known at once.
+    let address = SocketAddr::new(args.host, args.port);
+    let listener = std::net::TcpListener::bind(address)
+        .map_err(|e| UsageError(format!("cannot listen on {address}: {e}; choose another with --port")))?;
+    let loaded = match args.model_source().map_err(|e| UsageError(e.to_string()))? {
+        ModelSource::Fake => load_fake(args)?,
+        ModelSource::Path(path) => load_file(args, &path)?,
+        ModelSource::Hub { repo, file } => load_file(args, &hub::fetch(&repo, &file)?)?,
+    };
+    let Loaded { engine, thread, vocab, template, name, created } = loaded;
+    let compiler = Compiler::new(&vocab, engine.limits().n_ctx, Budget::default())?;
+    let options = GeneratorOptions {
+        limits: schema::Limits { max_bytes: args.max_schema_bytes, ..schema::Limits::default() },
+        shows_schema: !args.no_schema_in_prompt,
+        ..GeneratorOptions::default()
+    };
+    let generator = Arc::new(Generator::new(vocab, template, compiler, engine.clone(), options));
+    let state = Arc::new(AppState {
+        generator,
+        model: ModelInfo { id: args.alias.clone().unwrap_or(name), created, aliases: vec!["default".to_owned()] },
+        options: ApiOptions {
+            reject_unknown_fields: args.reject_unknown_fields,
+            named_call_finishes_as_tool_calls: args.named_call_finishes_as_tool_calls,
+            any_model_name: args.any_model_name,
+        },
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
+    runtime.block_on(run(listener, state, engine, thread))
+}
+
+async fn run(
+    listener: std::net::TcpListener,
+    state: Arc<AppState>,
+    engine: EngineHandle,
+    thread: std::thread::JoinHandle<()>,
+) -> anyhow::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let address = listener.local_addr()?;
+    let (dead, is_dead) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _joined = thread.join();
+        let _gone = dead.send(());
+    });
+    let model = state.model.id.clone();
+    tokio::task::spawn_blocking(move || announce(address, &model));
+    let stopping = engine.clone();
+    let server = axum::serve(listener, router(state)).with_graceful_shutdown(async move {
+        asked_to_stop().await;
+        eprintln!("stopping: running answers have {} seconds", GRACE.as_secs());
+        stopping.shut_down(Instant::now() + GRACE);
+        // Why: idle keep-alive connections would hold the server; after the grace nothing is worth waiting for.
+        tokio::spawn(async {
+            tokio::time::sleep(GRACE + Duration::from_secs(1)).await;
+            std::process::exit(0);
+        });
+    });
+    tokio::select! {
+        result = server => result.context("the server failed"),
+        _ = is_dead => {
+            // Let handlers tell their clients.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if engine.is_stopping() { Ok(()) } else { anyhow::bail!("the engine has failed; see the log above") }
+        }
+    }
+}
+
+async fn asked_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(_) => return drop(interrupt.await),
+        };
+        tokio::select! { _ = interrupt => {}, _ = terminate.recv() => {} }
+    }
+    #[cfg(not(unix))]
+    drop(interrupt.await);
+}
+
+/// Says how to reach the server, once it really answers.
+fn announce(address: SocketAddr, model: &str) {
+    let reachable = if address.ip().is_unspecified() { SocketAddr::new([127, 0, 0, 1].into(), address.port()) } else { address };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !answers(reachable) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let base = format!("http://{reachable}/v1");
+    let text = format!(
+        "\ndrawplate serves {model}\n  base URL  {base}\n  API key   any\n\nTry it:\n\ncurl {base}/chat/completions -H 'content-type: application/json' -d '{}'\n",
+        serde_json::json!({
+            "model": model,
+            "messages": [{"role": "user", "content": "Invent a person."}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "person", "schema": {
+                "type": "object",
+                "properties": {"name": {"type": "string", "maxLength": 40}, "age": {"type": "integer", "minimum": 0, "maximum": 120}},
+                "required": ["name", "age"], "additionalProperties": false
+            }}}
+        })
+    );
+    let _closed = writeln!(std::io::stdout(), "{text}");
+}
+
+fn answers(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) else { return false };
+    let _set = stream.set_read_timeout(Some(Duration::from_secs(2)));
+    let mut answer = [0u8; 12];
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").is_ok()
+        && stream.read_exact(&mut answer).is_ok()
+        && &answer == b"HTTP/1.1 200"
+}
+
+fn limits(args: &ServeArgs, n_ctx_train: usize) -> Limits {
+    Limits {
+        n_slots: usize::from(args.slots),
+        n_batch: args.batch as usize,
+        n_ctx: args.ctx.map_or(n_ctx_train.min(DEFAULT_CTX), |ctx| ctx as usize),
+    }
+}
+
+fn load_fake(args: &ServeArgs) -> anyhow::Result<Loaded> {
+    eprintln!("model: none; answers are random, in the right shape");
+    let vocab = Arc::new(fake_vocab()?);
+    let limits = limits(args, DEFAULT_CTX);
+    let backend_vocab = Arc::clone(&vocab);
+    let backend = move || Ok(FakeBackend::new(limits, FakeMode::Random, backend_vocab, Duration::from_millis(1)));
+    let options = EngineOptions { n_queue: usize::from(args.queue) };
+    let (engine, thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), options)?;
+    let template = ChatTemplate::new(None, ("", "<|im_end|>"), false, vocab.control_names())?;
+    Ok(Loaded { engine, thread, vocab, template, name: "fake".into(), created: 0 })
+}
+
+#[cfg(not(feature = "llama"))]
+fn load_file(_args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
+    let name = path.display();
+    Err(UsageError(format!("cannot load '{name}': this build has no llama.cpp (feature 'llama'); only --model fake works")).into())
+}
+
+#[cfg(feature = "llama")]
+fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
+    use crate::engine::llama::{LlamaFile, LlamaOptions};
+
+    let started = Instant::now();
+    eprintln!("model: loading {}", path.display());
+    let bar = indicatif::ProgressBar::new(100);
+    let progress = bar.clone();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
+    let loaded = LlamaFile::load(path, move |share| progress.set_position((share.clamp(0.0, 1.0) * 100.0) as u64));
+    bar.finish_and_clear();
+    let mut file = loaded.map_err(|e| UsageError(e.to_string()))?;
+    let limits = limits(args, file.n_ctx_train);
+    let vocab = Arc::new(file.take_vocab());
+    let n_threads = args.threads.map_or_else(default_threads, usize::from);
+    let options = EngineOptions { n_queue: usize::from(args.queue) };
+    let backend = file.device(LlamaOptions { limits, n_threads });
+    let (engine, thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), options)
+        .map_err(|e| UsageError(format!("cannot serve '{}': {e}", path.display())))?;
+    let template = ChatTemplate::new(
+        file.chat_template.as_deref(),
+        (&file.bos_text, &file.eos_text),
+        file.adds_bos,
+        vocab.control_names(),
+    )?;
+    eprintln!(
+        "model: loaded in {:.1} s; {} slots with {} tokens of context each, {n_threads} threads",
+        started.elapsed().as_secs_f64(),
+        limits.n_slots,
+        limits.n_ctx
+    );
+    let name = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
+    let modified = std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    let created = modified.and_then(|m| m.duration_since(UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
+    Ok(Loaded { engine, thread, vocab, template, name, created })
+}
+
+#[cfg(feature = "llama")]
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

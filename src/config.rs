@@ -1,0 +1,175 @@
+//! Arguments as typed become a checked configuration. The only reader of the environment.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::LogFormat;
+
+/// A server for GGUF models whose answers always have the shape of your JSON Schema or tool definition.
+///
+/// It speaks OpenAI's chat completions API: change the base URL, keep your code. A schema in `response_format` or in a
+/// tool is compiled into token masks before the first token is drawn, so a small model cannot break it. What cannot be
+/// enforced exactly is refused with a JSON pointer; nothing is dropped silently.
+#[derive(Debug, Parser)]
+#[command(name = "drawplate", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Load a model and serve it over HTTP until Ctrl-C.
+    ///
+    /// Example: drawplate serve --model hf:bartowski/Qwen2.5-7B-Instruct-GGUF/Qwen2.5-7B-Instruct-Q4_K_M.gguf
+    Serve(ServeArgs),
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// The model: a path to a GGUF file, hf:owner/repo/file.gguf (fetched once, checksum verified), or fake.
+    ///
+    /// Without it, the default model that `make serve` and scripts/get-model put into the cache is used. "fake" needs
+    /// no model: it says random things in the right shape, for trying clients.
+    #[arg(short, long, env = "DRAWPLATE_MODEL")]
+    pub model: Option<String>,
+    /// The address to listen on; 0.0.0.0 for all.
+    #[arg(long, env = "DRAWPLATE_HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// The port to listen on; 0 for any free one. The default is LM Studio's.
+    #[arg(short, long, env = "DRAWPLATE_PORT", default_value_t = 1234)]
+    pub port: u16,
+    /// The model's name for clients [default: the file's name]. "default" always works too.
+    #[arg(long, value_name = "NAME")]
+    pub alias: Option<String>,
+    /// Serve requests for any model name with this model, instead of answering 404.
+    #[arg(long)]
+    pub any_model_name: bool,
+    /// Requests generated at once.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub slots: u16,
+    /// Tokens of context per request, prompt and answer together [default: the model's own, at most 4096].
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(16..=4_194_304))]
+    pub ctx: Option<u32>,
+    /// Tokens per step of the model at most.
+    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(32..=8192))]
+    pub batch: u32,
+    /// Requests that may wait for a slot; more are answered 429.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub queue: u16,
+    /// Threads for the model [default: one per core].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Largest schema accepted, in bytes of JSON.
+    #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
+    pub max_schema_bytes: usize,
+    /// Do not put the response schema into the prompt.
+    #[arg(long)]
+    pub no_schema_in_prompt: bool,
+    /// Answer 400 to unknown request fields, instead of naming them in the header x-drawplate-ignored-fields.
+    #[arg(long)]
+    pub reject_unknown_fields: bool,
+    /// Report finish_reason "tool_calls" also where tool_choice named the function; OpenAI reports "stop".
+    #[arg(long)]
+    pub named_call_finishes_as_tool_calls: bool,
+    /// What is logged, in the syntax of RUST_LOG.
+    #[arg(long, env = "RUST_LOG", default_value = "warn,drawplate=info,llama-cpp-2=error", value_name = "FILTER")]
+    pub log: String,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// Where the model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// A file.
+    Path(PathBuf),
+    /// A file of a Hugging Face repository.
+    Hub {
+        /// `owner/repo`.
+        repo: String,
+        /// The file in it.
+        file: String,
+    },
+    /// No model.
+    Fake,
+}
+
+/// File name of the default model.
+pub const DEFAULT_MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// Arguments that make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not `hf:owner/repo/file.gguf`.
+    #[error("--model {0}: expected hf:owner/repo/file.gguf")]
+    HubSyntax(String),
+    /// No `--model`, and no default model in the cache.
+    #[error("no --model was given, and the default model is not at '{}'; get it with scripts/get-model", .0.display())]
+    NoDefaultModel(PathBuf),
+}
+
+impl ServeArgs {
+    /// Where the model comes from.
+    ///
+    /// # Errors
+    /// If the name has the wrong form, or there is no default model.
+    pub fn model_source(&self) -> Result<ModelSource, ConfigError> {
+        match self.model.as_deref() {
+            Some("fake") => Ok(ModelSource::Fake),
+            Some(name) => match name.strip_prefix("hf:") {
+                Some(rest) => parse_hub(rest).ok_or_else(|| ConfigError::HubSyntax(name.to_owned())),
+                None => Ok(ModelSource::Path(PathBuf::from(name))),
+            },
+            None => {
+                let path = cache_dir().join("models").join(DEFAULT_MODEL);
+                if path.exists() { Ok(ModelSource::Path(path)) } else { Err(ConfigError::NoDefaultModel(path)) }
+            }
+        }
+    }
+}
+
+fn parse_hub(text: &str) -> Option<ModelSource> {
+    let mut parts = text.splitn(3, '/');
+    let (owner, repo, file) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_plain = |s: &str| !s.is_empty() && !s.split('/').any(|p| p.is_empty() || p == "." || p == "..");
+    (is_plain(owner) && is_plain(repo) && is_plain(file))
+        .then(|| ModelSource::Hub { repo: format!("{owner}/{repo}"), file: file.to_owned() })
+}
+
+/// drawplate's own folder in the user's cache; the same as in scripts/env.
+#[must_use]
+pub fn cache_dir() -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    from("DRAWPLATE_CACHE")
+        .or_else(|| from("XDG_CACHE_HOME").map(|dir| dir.join("drawplate")))
+        .or_else(|| from("HOME").map(|dir| dir.join(".cache/drawplate")))
+        .unwrap_or_else(|| PathBuf::from(".cache/drawplate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hub_names() {
+        let hub = |repo: &str, file: &str| Some(ModelSource::Hub { repo: repo.into(), file: file.into() });
+        assert_eq!(parse_hub("a/b/c.gguf"), hub("a/b", "c.gguf"));
+        assert_eq!(parse_hub("a/b/sub/c.gguf"), hub("a/b", "sub/c.gguf"));
+        for wrong in ["", "a", "a/b", "a/b/", "a//c", "a/b/../c"] {
+            assert_eq!(parse_hub(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+}

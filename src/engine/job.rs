@@ -1,0 +1,72 @@
+//! What the engine is given and what it says back.
+
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::sampling::{Sampling, TokenLogprobs};
+use crate::grammar::{Matcher, TokenId};
+
+/// One generation: everything the engine needs to know of a request.
+#[derive(Debug)]
+pub struct Job {
+    /// The prompt's tokens, at least one.
+    pub prompt: Vec<TokenId>,
+    /// The grammar's state, for bound answers.
+    pub matcher: Option<Matcher>,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Tokens to generate at most, end-of-generation tokens not counted.
+    pub max_tokens: usize,
+    /// Report log probabilities with this many alternatives.
+    pub logprobs: Option<u8>,
+    /// Where events go; dropping the receiver cancels.
+    pub events: mpsc::Sender<Event>,
+    /// When the job came in.
+    pub submitted: Instant,
+    /// The place in the engine, given back when the job is dropped.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What happens to a job, in order: `Started`, `Token`s, then `Finished` or `Failed`.
+#[derive(Debug)]
+pub enum Event {
+    /// A slot took the sequence.
+    Started {
+        /// Prompt tokens whose KV cells were reused.
+        n_cached: usize,
+    },
+    /// A token of the answer.
+    Token {
+        /// Its id.
+        token: TokenId,
+        /// The model's view of it, if asked for.
+        logprobs: Option<TokenLogprobs>,
+        /// Whether the grammar left no choice.
+        forced: bool,
+    },
+    /// The answer is complete.
+    Finished(FinishReason),
+    /// The answer cannot be completed.
+    Failed(EngineError),
+}
+
+/// Why a sequence ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// The model ended its answer, or the grammar is complete.
+    Stop,
+    /// The token limit or the context was reached.
+    Length,
+}
+
+/// Why a sequence could not be completed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Backend(String),
+    /// The grammar engine failed.
+    #[error("{0}")]
+    Matcher(String),
+}

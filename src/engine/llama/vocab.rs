@@ -1,0 +1,48 @@
+//! The vocabulary of a GGUF model, read through llama.cpp.
+
+use std::sync::Arc;
+
+use llama_cpp_2::token::LlamaToken;
+
+use super::load::Model;
+use crate::grammar::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
+
+struct LlamaTokenizer(Model);
+
+impl Tokenizer for LlamaTokenizer {
+    fn tokenize(&self, text: &[u8], special: bool) -> Vec<TokenId> {
+        let tokens = self.0.vocab().tokenize(text, false, special);
+        tokens.into_iter().filter_map(|token| TokenId::try_from(token.0).ok()).collect()
+    }
+}
+
+/// Reads the bytes of every token. Tokens without bytes of their own are control tokens, named by their text.
+pub(super) fn read(model: Model) -> Result<Vocab, VocabError> {
+    let vocab = model.vocab();
+    let mut tokens = Vec::new();
+    let mut ends = Vec::new();
+    for (id, token) in (0..).zip(vocab.tokens()) {
+        if vocab.is_eog(token) {
+            ends.push(id);
+        }
+        tokens.push(entry(model, token));
+    }
+    // Why: the token that ends a turn is the one to force where a grammar is complete.
+    let turn_end = TokenId::try_from(vocab.eot().0).or_else(|_| TokenId::try_from(vocab.eos().0));
+    if let Some(first) = turn_end.ok().and_then(|end| ends.iter().position(|e| *e == end)) {
+        ends.swap(0, first);
+    }
+    Vocab::new(tokens, ends, Arc::new(LlamaTokenizer(model)))
+}
+
+fn entry(model: Model, token: LlamaToken) -> VocabToken {
+    let vocab = model.vocab();
+    if vocab.is_control(token) || vocab.is_eog(token) {
+        return VocabToken::Control(String::from_utf8_lossy(&vocab.token_to_piece(token, true, None)).into_owned());
+    }
+    let bytes = vocab.token_to_piece(token, false, None);
+    if bytes.is_empty() {
+        return VocabToken::Control(String::from_utf8_lossy(&vocab.token_to_piece(token, true, None)).into_owned());
+    }
+    VocabToken::Text(bytes)
+}

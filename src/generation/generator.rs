@@ -1,0 +1,163 @@
+//! Joins model, template, grammars and engine: prepares requests off the async threads and starts them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::output::Answer;
+use super::prepare::{Model, PrepareError, Prepared, prepare};
+use super::request::Request;
+use crate::chat::ChatTemplate;
+use crate::engine::{Busy, EngineHandle, Job};
+use crate::grammar::{Compiler, GrammarError, Vocab};
+use crate::schema::{ErrorKind, Limits, Pointer, SchemaError};
+
+/// How requests are prepared.
+#[derive(Clone, Copy, Debug)]
+pub struct GeneratorOptions {
+    /// Bounds on schemas.
+    pub limits: Limits,
+    /// Whether the model is shown the answer's schema.
+    pub shows_schema: bool,
+    /// Requests prepared at once.
+    pub n_preparing: usize,
+}
+
+impl Default for GeneratorOptions {
+    fn default() -> Self {
+        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { limits: Limits::default(), shows_schema: true, n_preparing: n_cores.max(2) }
+    }
+}
+
+/// Why a prepared request was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The queue is full.
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    /// The request asks for more choices than the engine ever takes at once.
+    #[error("{n} choices are more than the {capacity} that can be generated at once")]
+    TooManyChoices {
+        /// Asked for.
+        n: usize,
+        /// Possible.
+        capacity: usize,
+    },
+    /// The engine has ended.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// Everything between an endpoint and the engine; shared by all requests.
+pub struct Generator {
+    vocab: Arc<Vocab>,
+    template: ChatTemplate,
+    compiler: Compiler,
+    engine: EngineHandle,
+    options: GeneratorOptions,
+    preparing: Arc<Semaphore>,
+}
+
+impl Generator {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(
+        vocab: Arc<Vocab>,
+        template: ChatTemplate,
+        compiler: Compiler,
+        engine: EngineHandle,
+        options: GeneratorOptions,
+    ) -> Self {
+        let preparing = Arc::new(Semaphore::new(options.n_preparing.max(1)));
+        Self { vocab, template, compiler, engine, options, preparing }
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &EngineHandle {
+        &self.engine
+    }
+
+    /// The vocabulary.
+    #[must_use]
+    pub fn vocab(&self) -> &Arc<Vocab> {
+        &self.vocab
+    }
+
+    /// Prepares `request` on a thread for blocking work, few at once, for as long as the budget allows.
+    ///
+    /// # Errors
+    /// With what is wrong with the request.
+    pub async fn prepare(self: &Arc<Self>, request: Request) -> Result<Prepared, PrepareError> {
+        let time = self.compiler.budget().time;
+        let this = Arc::clone(self);
+        let permit = Arc::clone(&self.preparing).acquire_owned().await.expect("the semaphore is never closed");
+        let work = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            prepare(request, &this.model())
+        });
+        match tokio::time::timeout(time, work).await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(panicked)) => Err(PrepareError::Grammar(format!("preparing the request panicked: {panicked}"))),
+            Err(_) => {
+                let kind = ErrorKind::TooComplex(GrammarError::OutOfTime(time).to_string());
+                let error = SchemaError::at(Pointer::default(), kind);
+                Err(PrepareError::Schema { part: super::Part::ResponseFormat("answer".into()), error })
+            }
+        }
+    }
+
+    /// Starts a prepared request: one job per choice.
+    ///
+    /// # Errors
+    /// If the engine has no place for it.
+    pub fn start(&self, prepared: &Prepared) -> Result<Answer, StartError> {
+        let n = prepared.n;
+        if n > self.engine.capacity() {
+            return Err(StartError::TooManyChoices { n, capacity: self.engine.capacity() });
+        }
+        if !self.engine.is_alive() {
+            return Err(StartError::Stopped);
+        }
+        let permits = self.engine.reserve(n)?;
+        let submitted = Instant::now();
+        let receivers = (0u64..)
+            .zip(permits)
+            .map(|(stream, permit)| {
+                // Why: room for every event, so that the engine never waits for a client.
+                let (events, receiver) = mpsc::channel(prepared.max_tokens + 4);
+                self.engine.submit(Job {
+                    prompt: prepared.prompt.clone(),
+                    matcher: prepared.grammar.as_ref().map(|grammar| grammar.matcher()),
+                    sampling: crate::engine::Sampling { stream, ..prepared.sampling.clone() },
+                    max_tokens: prepared.max_tokens,
+                    logprobs: prepared.logprobs,
+                    events,
+                    submitted,
+                    permit: Some(permit),
+                });
+                receiver
+            })
+            .collect();
+        Ok(Answer::new(receivers, Arc::clone(&self.vocab), prepared))
+    }
+
+    fn model(&self) -> Model<'_> {
+        Model {
+            vocab: &self.vocab,
+            template: &self.template,
+            compiler: &self.compiler,
+            n_ctx: self.engine.limits().n_ctx,
+            limits: self.options.limits,
+            shows_schema: self.options.shows_schema,
+        }
+    }
+}
+
+impl std::fmt::Debug for Generator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generator").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,308 @@
+//! Engine events → updates → completion, the final check included.
+//!
+//! A plain answer is the fold of the very updates that a streamed one sends.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::mpsc::Receiver;
+
+use super::prepare::{Checks, Prepared};
+use crate::chat::{Delta, Split, SplitError};
+use crate::engine::{EngineError, Event, FinishReason, TokenLogprobs};
+use crate::grammar::{TokenId, Vocab};
+use crate::guard::Violation;
+use crate::telemetry::metrics::METRICS;
+use crate::tools::ToolCall;
+
+/// Why a choice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// The model, the grammar or a stop string ended it.
+    Stop,
+    /// The token limit or the context ended it.
+    Length,
+    /// It ended in tool calls.
+    ToolCalls,
+}
+
+/// A token's log probability with its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogprobEntry {
+    /// The token's bytes; control tokens have none.
+    pub bytes: Vec<u8>,
+    /// Natural logarithm of its probability.
+    pub logprob: f32,
+    /// The likeliest tokens.
+    pub top: Vec<LogprobEntry>,
+}
+
+/// News of one choice.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Which choice.
+    pub choice: usize,
+    /// What became known.
+    pub deltas: Vec<Delta>,
+    /// Log probabilities of the tokens behind it.
+    pub logprobs: Vec<LogprobEntry>,
+    /// Set on the choice's last update.
+    pub finish: Option<Finish>,
+}
+
+/// Tokens counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Of the prompt.
+    pub n_prompt: usize,
+    /// Of the prompt, those whose cells were reused.
+    pub n_cached: usize,
+    /// Of all choices together.
+    pub n_generated: usize,
+    /// Of these, those that the grammar left no choice about.
+    pub n_forced: usize,
+}
+
+/// Why an answer broke off. The client gets an error, never a wrong answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The engine gave up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine's thread is gone.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// The answer is not in the format it was bound to.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The finished value fails the independent check.
+    #[error("the answer fails the final check: {0}")]
+    Check(#[from] Violation),
+    /// A call was required and none was made.
+    #[error("the answer has no tool call, although one was required")]
+    NoCall,
+}
+
+struct Running {
+    events: Option<Receiver<Event>>,
+    split: Split,
+    content: String,
+    calls: Vec<(String, String)>,
+}
+
+/// An answer that grows. Dropping it cancels what still runs.
+pub struct Answer {
+    choices: Vec<Running>,
+    next: usize,
+    vocab: Arc<Vocab>,
+    checks: Checks,
+    usage: Usage,
+}
+
+/// A finished choice.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The text.
+    pub content: String,
+    /// The calls.
+    pub calls: Vec<ToolCall>,
+    /// Log probabilities, one entry per token.
+    pub logprobs: Vec<LogprobEntry>,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// A finished answer.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The choices, in order.
+    pub choices: Vec<Choice>,
+    /// Tokens counted.
+    pub usage: Usage,
+}
+
+impl Answer {
+    pub(super) fn new(receivers: Vec<Receiver<Event>>, vocab: Arc<Vocab>, prepared: &Prepared) -> Self {
+        let choices = receivers
+            .into_iter()
+            .map(|events| Running {
+                events: Some(events),
+                split: Split::new(prepared.split.clone()),
+                content: String::new(),
+                calls: Vec::new(),
+            })
+            .collect();
+        let usage = Usage { n_prompt: prepared.prompt.len(), ..Usage::default() };
+        Self { choices, next: 0, vocab, checks: prepared.checks.clone(), usage }
+    }
+
+    /// Tokens counted so far.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Waits for the next update; nothing after the last choice's last.
+    ///
+    /// # Errors
+    /// If a choice breaks off; the whole answer is then void.
+    pub async fn next(&mut self) -> Option<Result<Update, AnswerError>> {
+        loop {
+            let (choice, event) = self.next_event().await?;
+            let update = match event {
+                None => Err(AnswerError::Stopped),
+                Some(Event::Failed(error)) => Err(error.into()),
+                Some(Event::Started { n_cached }) => {
+                    self.usage.n_cached = self.usage.n_cached.max(n_cached);
+                    continue;
+                }
+                Some(Event::Token { token, logprobs, forced }) => self.token(choice, token, logprobs, forced),
+                Some(Event::Finished(reason)) => self.finished(choice, reason),
+            };
+            match &update {
+                Ok(update) if update.deltas.is_empty() && update.logprobs.is_empty() && update.finish.is_none() => {}
+                _ => return Some(update),
+            }
+        }
+    }
+
+    /// Waits for the end and puts everything together.
+    ///
+    /// # Errors
+    /// If a choice breaks off.
+    pub async fn complete(mut self) -> Result<Completion, AnswerError> {
+        let mut choices: Vec<Choice> = self
+            .choices
+            .iter()
+            .map(|_| Choice { content: String::new(), calls: Vec::new(), logprobs: Vec::new(), finish: Finish::Stop })
+            .collect();
+        while let Some(update) = self.next().await {
+            let update = update?;
+            let choice = &mut choices[update.choice];
+            choice.logprobs.extend(update.logprobs);
+            choice.finish = update.finish.unwrap_or(choice.finish);
+            for delta in update.deltas {
+                match delta {
+                    Delta::Content(text) => choice.content.push_str(&text),
+                    Delta::CallStart { name, .. } => {
+                        choice.calls.push(ToolCall { id: new_id("call_"), name, arguments: String::new() });
+                    }
+                    Delta::CallArguments { fragment, .. } => {
+                        if let Some(call) = choice.calls.last_mut() {
+                            call.arguments.push_str(&fragment);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Completion { choices, usage: self.usage })
+    }
+
+    /// The next event of any choice, in turn; `None` inside if its engine is gone.
+    async fn next_event(&mut self) -> Option<(usize, Option<Event>)> {
+        let n = self.choices.len();
+        poll_fn(|cx| {
+            let mut is_any_open = false;
+            for offset in 0..n {
+                let choice = (self.next + offset) % n;
+                let Some(events) = &mut self.choices[choice].events else { continue };
+                is_any_open = true;
+                if let Poll::Ready(event) = events.poll_recv(cx) {
+                    if event.is_none() {
+                        self.choices[choice].events = None;
+                    }
+                    self.next = choice + 1;
+                    return Poll::Ready(Some((choice, event)));
+                }
+            }
+            if is_any_open { Poll::Pending } else { Poll::Ready(None) }
+        })
+        .await
+    }
+
+    fn token(
+        &mut self,
+        choice: usize,
+        token: TokenId,
+        logprobs: Option<TokenLogprobs>,
+        forced: bool,
+    ) -> Result<Update, AnswerError> {
+        self.usage.n_generated += 1;
+        self.usage.n_forced += usize::from(forced);
+        let logprobs = logprobs.iter().map(|l| entry(&self.vocab, l)).collect();
+        let running = &mut self.choices[choice];
+        let deltas = running.split.push(self.vocab.bytes(token))?;
+        running.note(&deltas);
+        let mut update = Update { choice, deltas, logprobs, finish: None };
+        if running.split.is_stopped() {
+            running.events = None;
+            update.finish = Some(Finish::Stop);
+        }
+        Ok(update)
+    }
+
+    fn finished(&mut self, choice: usize, reason: FinishReason) -> Result<Update, AnswerError> {
+        let running = &mut self.choices[choice];
+        running.events = None;
+        let deltas = running.split.finish()?;
+        running.note(&deltas);
+        let finish = match reason {
+            FinishReason::Length => Finish::Length,
+            FinishReason::Stop => {
+                running.judge(&self.checks).inspect_err(|error| {
+                    METRICS.check_failures.inc();
+                    tracing::error!(%error, "a finished answer fails the final check: this is a bug");
+                })?;
+                if running.calls.is_empty() { Finish::Stop } else { Finish::ToolCalls }
+            }
+        };
+        Ok(Update { choice, deltas, logprobs: Vec::new(), finish: Some(finish) })
+    }
+}
+
+impl Running {
+    fn note(&mut self, deltas: &[Delta]) {
+        for delta in deltas {
+            match delta {
+                Delta::Content(text) => self.content.push_str(text),
+                Delta::CallStart { name, .. } => self.calls.push((name.clone(), String::new())),
+                Delta::CallArguments { fragment, .. } => {
+                    if let Some((_, arguments)) = self.calls.last_mut() {
+                        arguments.push_str(fragment);
+                    }
+                }
+            }
+        }
+    }
+
+    fn judge(&self, checks: &Checks) -> Result<(), AnswerError> {
+        if checks.requires_call && self.calls.is_empty() {
+            return Err(AnswerError::NoCall);
+        }
+        for (name, arguments) in &self.calls {
+            let check = checks.tools.iter().find(|(n, _)| n == name).map(|(_, check)| check);
+            check.ok_or(AnswerError::NoCall)?.judge(arguments)?;
+        }
+        match &checks.content {
+            Some(check) if self.calls.is_empty() => check.judge(&self.content).map(drop).map_err(AnswerError::from),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn entry(vocab: &Vocab, logprobs: &TokenLogprobs) -> LogprobEntry {
+    let one = |token: TokenId, logprob: f32| LogprobEntry { bytes: vocab.bytes(token).to_vec(), logprob, top: Vec::new() };
+    LogprobEntry {
+        top: logprobs.top.iter().map(|t| one(t.token, t.logprob)).collect(),
+        ..one(logprobs.chosen.token, logprobs.chosen.logprob)
+    }
+}
+
+/// Makes a random id with `prefix`.
+pub(crate) fn new_id(prefix: &str) -> String {
+    const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut id = prefix.to_owned();
+    id.extend((0..24).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])));
+    id
+}

@@ -1,0 +1,227 @@
+//! Request → Prepared: every 4xx that a body's meaning can cause is found here, before a token is drawn.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::request::{Output, Request, RequestTool};
+use crate::chat::{ChatTemplate, Instructions, Segment, SplitOptions, TemplateError, instruct};
+use crate::engine::Sampling;
+use crate::grammar::{Compiled, Compiler, GrammarError, Spec, TokenId, Vocab};
+use crate::guard::Check;
+use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError};
+use crate::tools::format::{HERMES, Otherwise, ToolFormat};
+use crate::tools::{Tool, ToolChoice};
+
+/// A request that can be generated.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The prompt's tokens.
+    pub prompt: Vec<TokenId>,
+    /// The grammar, for bound answers.
+    pub grammar: Option<Arc<Compiled>>,
+    /// How the answer is taken apart.
+    pub split: SplitOptions,
+    /// What finished values are judged by.
+    pub checks: Checks,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Tokens per choice at most.
+    pub max_tokens: usize,
+    /// Number of choices.
+    pub n: usize,
+    /// Report log probabilities with this many alternatives.
+    pub logprobs: Option<u8>,
+}
+
+/// The independent checks of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Checks {
+    /// For content, if it is bound.
+    pub content: Option<Arc<Check>>,
+    /// For arguments, by tool name.
+    pub tools: Vec<(String, Arc<Check>)>,
+    /// Whether an answer without a call is a fault.
+    pub requires_call: bool,
+}
+
+/// Which part of a request a schema belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The response format of this name.
+    ResponseFormat(String),
+    /// The tool at this index, of this name.
+    Tool(usize, String),
+}
+
+/// Why a request cannot be generated.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A schema is refused.
+    #[error("{error}")]
+    Schema {
+        /// Whose schema.
+        part: Part,
+        /// What and where.
+        error: SchemaError,
+    },
+    /// The prompt and one token of answer do not fit the context.
+    #[error("{n_prompt} tokens do not fit a context of {n_ctx}")]
+    TooLong {
+        /// The prompt's tokens.
+        n_prompt: usize,
+        /// The context's.
+        n_ctx: usize,
+    },
+    /// The template refuses the conversation.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A grammar of ours does not compile.
+    #[error("{0}")]
+    Grammar(String),
+}
+
+/// What preparing needs to know of the model.
+pub(super) struct Model<'a> {
+    pub(super) vocab: &'a Vocab,
+    pub(super) template: &'a ChatTemplate,
+    pub(super) compiler: &'a Compiler,
+    pub(super) n_ctx: usize,
+    pub(super) limits: Limits,
+    pub(super) shows_schema: bool,
+}
+
+const FORMAT: &ToolFormat = &HERMES;
+
+/// Prepares `request`. Blocks while grammars compile: not for async code.
+pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, PrepareError> {
+    let tools = match request.tool_choice {
+        ToolChoice::None => Vec::new(),
+        ToolChoice::Auto | ToolChoice::Required | ToolChoice::Named(_) => {
+            request.tools.iter().map(|tool| read_tool(tool, model.limits)).collect::<Result<_, _>>()?
+        }
+    };
+    let answer = read_output(&request.output, model.limits)?;
+    let prompt = render(&request, &tools, model)?;
+    let n_room = model.n_ctx.saturating_sub(prompt.len());
+    if n_room == 0 {
+        return Err(PrepareError::TooLong { n_prompt: prompt.len(), n_ctx: model.n_ctx });
+    }
+    let grammar = match spec(&request, &tools, answer.as_ref()) {
+        Some(spec) => Some(compile(&spec, &request, model.compiler)?),
+        None => None,
+    };
+    let checks = checks(&request, &tools, answer.as_deref())?;
+    let format = (!tools.is_empty()).then_some(*FORMAT);
+    // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
+    let stop = if answer.is_some() { Vec::new() } else { request.stop };
+    Ok(Prepared {
+        prompt,
+        grammar,
+        split: SplitOptions { format, stop },
+        checks,
+        sampling: request.sampling,
+        max_tokens: request.max_tokens.unwrap_or(n_room).min(n_room),
+        n: request.n,
+        logprobs: request.logprobs,
+    })
+}
+
+fn read_tool(tool: &RequestTool, limits: Limits) -> Result<Tool, PrepareError> {
+    let refuse = |error| PrepareError::Schema { part: Part::Tool(tool.index, tool.name.clone()), error };
+    let parameters = match &tool.parameters {
+        None => json!({"type": "object", "properties": {}, "additionalProperties": false}),
+        Some(Value::Object(map)) if !map.contains_key("type") => {
+            let mut map = map.clone();
+            map.insert("type".into(), "object".into());
+            Value::Object(map)
+        }
+        Some(Value::Object(map)) if map.get("type") != Some(&"object".into()) => {
+            let got = map.get("type").map(Value::to_string).unwrap_or_default();
+            let kind = ErrorKind::Malformed(format!("the schema of a function's arguments must be of 'type: \"object\"', but this is of 'type: {got}'"));
+            return Err(refuse(SchemaError::at_keyword(&Pointer::default(), "type", kind)));
+        }
+        Some(value) => value.clone(),
+    };
+    let document = Document::parse(parameters, limits).map_err(refuse)?;
+    Ok(Tool { name: tool.name.clone(), description: tool.description.clone(), parameters: Arc::new(document) })
+}
+
+fn read_output(output: &Output, limits: Limits) -> Result<Option<Arc<Document>>, PrepareError> {
+    let (name, schema) = match output {
+        Output::Text => return Ok(None),
+        Output::JsonObject => ("json_object", json!({"type": "object"})),
+        Output::JsonSchema { name, schema, .. } => (name.as_str(), schema.clone()),
+    };
+    let document = Document::parse(schema, limits)
+        .map_err(|error| PrepareError::Schema { part: Part::ResponseFormat(name.to_owned()), error })?;
+    Ok(Some(Arc::new(document)))
+}
+
+fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>) -> Option<Spec> {
+    let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
+    match (tools, answer) {
+        ([], None) => None,
+        ([], Some(document)) => {
+            Some(Spec { lark: "start: @answer".to_owned(), schemas: vec![("answer".to_owned(), Arc::clone(document))] })
+        }
+        (tools, _) => Some(FORMAT.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
+    }
+}
+
+fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Compiled>, PrepareError> {
+    compiler.compile(spec).map_err(|error| match error {
+        GrammarError::Schema { name, error } => {
+            let index = name.strip_prefix("tool_").and_then(|i| i.parse::<usize>().ok());
+            let part = match index.and_then(|i| request.tools.get(i)) {
+                Some(tool) => Part::Tool(tool.index, tool.name.clone()),
+                None => part_of_output(&request.output),
+            };
+            PrepareError::Schema { part, error }
+        }
+        GrammarError::Grammar(message) => PrepareError::Grammar(message),
+        GrammarError::OutOfTime(time) => {
+            let kind = ErrorKind::TooComplex(format!("it took longer than {time:?}"));
+            PrepareError::Schema { part: part_of_output(&request.output), error: SchemaError::at(Pointer::default(), kind) }
+        }
+    })
+}
+
+fn part_of_output(output: &Output) -> Part {
+    Part::ResponseFormat(match output {
+        Output::Text | Output::JsonObject => "json_object".to_owned(),
+        Output::JsonSchema { name, .. } => name.clone(),
+    })
+}
+
+fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Result<Checks, PrepareError> {
+    let check = |part: Part, document: &Document| {
+        Check::new(document.value()).map(Arc::new).map_err(|e| {
+            let error = SchemaError::at(Pointer::parse(&e.pointer), ErrorKind::Malformed(e.message));
+            PrepareError::Schema { part, error }
+        })
+    };
+    let content = answer.map(|document| check(part_of_output(&request.output), document)).transpose()?;
+    let tools = tools
+        .iter()
+        .zip(&request.tools)
+        .map(|(tool, asked)| Ok((tool.name.clone(), check(Part::Tool(asked.index, tool.name.clone()), &tool.parameters)?)))
+        .collect::<Result<_, PrepareError>>()?;
+    let requires_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
+    Ok(Checks { content, tools, requires_call })
+}
+
+fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<Vec<TokenId>, PrepareError> {
+    let note = match &request.output {
+        Output::Text => None,
+        Output::JsonObject => Some(("json_object", None, None)),
+        Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
+    };
+    let instructions = Instructions {
+        tools: (!tools.is_empty()).then_some((FORMAT, tools, &request.tool_choice)),
+        schema: note.as_ref().filter(|_| model.shows_schema),
+    };
+    let messages = instruct(&request.messages, FORMAT, instructions);
+    let segments = model.template.render(&messages)?;
+    Ok(segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect())
+}

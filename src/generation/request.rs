@@ -1,0 +1,63 @@
+//! What every endpoint asks for, checked for names and ranges but not yet for meaning.
+
+use serde_json::Value;
+
+use crate::chat::Message;
+use crate::engine::Sampling;
+use crate::tools::ToolChoice;
+
+/// A request in the words of no particular endpoint.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The conversation.
+    pub messages: Vec<Message>,
+    /// The tools that the model may call.
+    pub tools: Vec<RequestTool>,
+    /// Whether it calls them.
+    pub tool_choice: ToolChoice,
+    /// Whether one answer may hold several calls.
+    pub parallel_tool_calls: bool,
+    /// The shape of the answer.
+    pub output: Output,
+    /// How tokens are drawn.
+    pub sampling: Sampling,
+    /// Tokens per choice at most; absent, as many as the context holds.
+    pub max_tokens: Option<usize>,
+    /// Texts at which free text ends.
+    pub stop: Vec<String>,
+    /// Number of choices.
+    pub n: usize,
+    /// Report log probabilities with this many alternatives.
+    pub logprobs: Option<u8>,
+}
+
+/// A tool as the client defines it.
+#[derive(Clone, Debug)]
+pub struct RequestTool {
+    /// Where it stands in the request's list.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// The schema of its arguments; absent, it takes none.
+    pub parameters: Option<Value>,
+}
+
+/// The shape of an answer.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Free text.
+    Text,
+    /// Any JSON object.
+    JsonObject,
+    /// JSON by a schema.
+    JsonSchema {
+        /// The schema's name.
+        name: String,
+        /// What it is for.
+        description: Option<String>,
+        /// The schema.
+        schema: Value,
+    },
+}

@@ -1,0 +1,154 @@
+//! The model's vocabulary as masks see it: the bytes of each token, which tokens end an answer, the token trie.
+
+use std::sync::Arc;
+
+use llguidance::toktrie::{TokEnv, TokRxInfo, TokTrie, TokenizerEnv};
+
+/// A token's index in the vocabulary.
+pub type TokenId = u32;
+
+/// The model's own tokenizer. Masks are built on its vocabulary, so forced text is cut into the tokens it would choose.
+pub trait Tokenizer: Send + Sync {
+    /// Cuts `text` into tokens; with `special`, names of control tokens in it become those tokens.
+    fn tokenize(&self, text: &[u8], special: bool) -> Vec<TokenId>;
+}
+
+/// One entry of the vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VocabToken {
+    /// Text: these bytes, possibly a part of a character.
+    Text(Vec<u8>),
+    /// A control token with its name, such as `<|im_end|>`; never part of an answer's text.
+    Control(String),
+}
+
+/// A vocabulary that no mask can be built on.
+#[derive(Debug, thiserror::Error)]
+pub enum VocabError {
+    /// No token ends an answer.
+    #[error("the vocabulary has no end-of-generation token")]
+    NoEnd,
+    /// Bytes that no token covers, so that texts exist which the model cannot write.
+    #[error("the vocabulary is empty")]
+    Empty,
+}
+
+/// The vocabulary, its trie and its tokenizer.
+pub struct Vocab {
+    tokens: Vec<VocabToken>,
+    ends: Vec<TokenId>,
+    env: TokEnv,
+    tokenizer: Arc<dyn Tokenizer>,
+}
+
+struct Env {
+    trie: TokTrie,
+    tokenizer: Arc<dyn Tokenizer>,
+    is_canonical: bool,
+}
+
+impl TokenizerEnv for Env {
+    fn tok_trie(&self) -> &TokTrie {
+        &self.trie
+    }
+
+    fn tokenize_bytes(&self, text: &[u8]) -> Vec<TokenId> {
+        // Why: llguidance needs tokens whose bytes are exactly `text`; a tokenizer that adds or drops a space is no use.
+        let tokens = self.tokenizer.tokenize(text, false);
+        if self.trie.decode(&tokens) == text { tokens } else { self.trie.greedy_tokenize(text) }
+    }
+
+    fn tokenize_is_canonical(&self) -> bool {
+        self.is_canonical
+    }
+}
+
+/// Texts as they stand in schemas and tool calls; a tokenizer that gives them back unchanged may force tokens.
+const PROBES: [&str; 4] = ["{\"name\": \"value\"}", "abc", " \"x\", [1.5, true]", "\n<tool_call>\n"];
+
+impl Vocab {
+    /// Builds the trie over `tokens`; `ends` are the tokens that end an answer.
+    ///
+    /// # Errors
+    /// If there is no token, or none that ends an answer.
+    pub fn new(
+        tokens: Vec<VocabToken>,
+        ends: Vec<TokenId>,
+        tokenizer: Arc<dyn Tokenizer>,
+    ) -> Result<Self, VocabError> {
+        let n_tokens = u32::try_from(tokens.len()).map_err(|_| VocabError::Empty)?;
+        if n_tokens == 0 {
+            return Err(VocabError::Empty);
+        }
+        let first_end = *ends.first().ok_or(VocabError::NoEnd)?;
+        let words: Vec<Vec<u8>> = tokens
+            .iter()
+            .map(|token| match token {
+                VocabToken::Text(bytes) => bytes.clone(),
+                VocabToken::Control(name) => {
+                    let mut word = vec![TokTrie::SPECIAL_TOKEN_MARKER];
+                    word.extend_from_slice(name.as_bytes());
+                    word
+                }
+            })
+            .collect();
+        let trie = TokTrie::from(&TokRxInfo::new(n_tokens, first_end), &words).with_eos_tokens(&ends);
+        let is_canonical = PROBES.iter().all(|text| trie.decode(&tokenizer.tokenize(text.as_bytes(), false)) == text.as_bytes());
+        if !is_canonical {
+            tracing::warn!("the tokenizer changes the text it is given; forced tokens are off");
+        }
+        let env = Arc::new(Env { trie, tokenizer: Arc::clone(&tokenizer), is_canonical });
+        Ok(Self { tokens, ends, env, tokenizer })
+    }
+
+    /// The number of tokens.
+    #[must_use]
+    pub fn n_tokens(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The bytes that `token` adds to an answer; none for control tokens and for ids out of range.
+    #[must_use]
+    pub fn bytes(&self, token: TokenId) -> &[u8] {
+        match self.tokens.get(token as usize) {
+            Some(VocabToken::Text(bytes)) => bytes,
+            Some(VocabToken::Control(_)) | None => &[],
+        }
+    }
+
+    /// Whether `token` ends an answer.
+    #[must_use]
+    pub fn is_end(&self, token: TokenId) -> bool {
+        self.ends.contains(&token)
+    }
+
+    /// The names of all control tokens.
+    pub fn control_names(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter().filter_map(|token| match token {
+            VocabToken::Control(name) => Some(name.as_str()),
+            VocabToken::Text(_) => None,
+        })
+    }
+
+    /// The longest token, in bytes.
+    #[must_use]
+    pub fn max_token_bytes(&self) -> usize {
+        self.env.tok_trie().max_token_len().max(1)
+    }
+
+    /// Cuts `text` into tokens; with `special`, names of control tokens in it become those tokens.
+    #[must_use]
+    pub fn tokenize(&self, text: &str, special: bool) -> Vec<TokenId> {
+        self.tokenizer.tokenize(text.as_bytes(), special)
+    }
+
+    pub(super) fn env(&self) -> &TokEnv {
+        &self.env
+    }
+}
+
+impl std::fmt::Debug for Vocab {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vocab").field("n_tokens", &self.tokens.len()).field("ends", &self.ends).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,158 @@
+//! Judges a finished value by the crate `jsonschema`, with formats asserted and no access to any other document.
+
+use jsonschema::{Retrieve, Uri, Validator};
+use serde_json::Value;
+
+/// A schema made ready to judge values.
+#[derive(Debug)]
+pub struct Check {
+    validator: Validator,
+}
+
+/// Why a schema cannot be used to judge values.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct CheckError {
+    /// RFC 6901 pointer into the schema.
+    pub pointer: String,
+    /// The validator's words.
+    pub message: String,
+}
+
+/// What is wrong with a finished value.
+#[derive(Debug, thiserror::Error)]
+pub enum Violation {
+    /// The text is no JSON.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// The value breaks the schema.
+    #[error("at '{instance}' against '{schema}': {message}")]
+    Invalid {
+        /// Pointer into the value.
+        instance: String,
+        /// Pointer into the schema.
+        schema: String,
+        /// The validator's words.
+        message: String,
+    },
+}
+
+/// Refuses every document that the schema does not carry itself: schemas come from strangers.
+struct NoDocuments;
+
+impl Retrieve for NoDocuments {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        Err(format!("the document '{uri}' is not part of the schema, and nothing is fetched").into())
+    }
+}
+
+impl Check {
+    /// Compiles `schema`. Drafts 4 to 2020-12 by `$schema`, 2020-12 without it.
+    ///
+    /// # Errors
+    /// If the schema breaks its metaschema, or refers to something that is not there.
+    pub fn new(schema: &Value) -> Result<Self, CheckError> {
+        let validator = jsonschema::options()
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(true)
+            .with_retriever(NoDocuments)
+            .build(schema)
+            .map_err(|error| CheckError {
+                pointer: error.instance_path().as_str().to_owned(),
+                message: error.to_string(),
+            })?;
+        Ok(Self { validator })
+    }
+
+    /// Parses `text` and judges it.
+    ///
+    /// # Errors
+    /// The first violation found.
+    pub fn judge(&self, text: &str) -> Result<Value, Violation> {
+        let value = parse(text)?;
+        match self.validator.validate(&value) {
+            Ok(()) => Ok(value),
+            Err(error) => Err(Violation::Invalid {
+                instance: error.instance_path().as_str().to_owned(),
+                schema: error.schema_path().as_str().to_owned(),
+                message: error.masked().to_string(),
+            }),
+        }
+    }
+}
+
+/// Parses JSON, reading numbers beyond the range of f64 as the largest f64 of their sign.
+///
+/// JSON has no range for numbers, and an unbounded `number` allows `1e999`, which the parser refuses.
+fn parse(text: &str) -> Result<Value, Violation> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(error) if error.to_string().contains("number out of range") => {
+            serde_json::from_str(&clamp_numbers(text)).map_err(|e| Violation::NotJson(e.to_string()))
+        }
+        Err(error) => Err(Violation::NotJson(error.to_string())),
+    }
+}
+
+/// Replaces number literals that overflow f64; everything else stays byte for byte.
+fn clamp_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.char_indices().peekable();
+    let (mut in_string, mut escaped) = (false, false);
+    while let Some((start, c)) = chars.next() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            out.push(c);
+        } else if c == '-' || c.is_ascii_digit() {
+            let mut end = start + 1;
+            while let Some(&(at, d)) = chars.peek() {
+                if !matches!(d, '0'..='9' | '.' | 'e' | 'E' | '+' | '-') {
+                    break;
+                }
+                end = at + 1;
+                chars.next();
+            }
+            let literal = &text[start..end];
+            match literal.parse::<f64>() {
+                Ok(number) if number.is_infinite() => {
+                    out.push_str(if number > 0.0 { "1.7976931348623157e308" } else { "-1.7976931348623157e308" });
+                }
+                _ => out.push_str(literal),
+            }
+        } else {
+            in_string = c == '"';
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn judges_values_formats_and_overflowing_numbers() {
+        let check = Check::new(&json!({"type": "object", "properties": {"d": {"format": "date"}, "n": {"type": "number"}}}))
+            .expect("a valid schema");
+        for (text, ok) in [
+            (r#"{"d": "2024-02-29"}"#, true),
+            (r#"{"d": "2023-02-29"}"#, false),
+            (r#"{"n": 1e999, "s": "1e999\" 1e999"}"#, true),
+            (r#"{"n": -1E+400}"#, true),
+            (r#"{"n": "1"}"#, false),
+            (r#"{"n": 1"#, false),
+            ("[]", false),
+        ] {
+            assert_eq!(check.judge(text).is_ok(), ok, "{text}");
+        }
+    }
+
+    #[test]
+    fn fetches_nothing() {
+        let error = Check::new(&json!({"$ref": "http://127.0.0.1:9/x.json"})).expect_err("nothing is fetched");
+        assert!(error.message.contains("http://127.0.0.1:9/x.json"), "{error}");
+    }
+}

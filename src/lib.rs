@@ -1,0 +1,35 @@
+//! drawplate: a server for GGUF models whose answers always have the shape of a JSON Schema or tool definition.
+//!
+//! A request as data; each arrow consumes its left side:
+//!
+//! ```text
+//! bytes → wire::ChatRequest → generation::Request → Prepared → engine::Job → Waiting → Resident
+//!       → Row { want: mask } → TokenId → Event → Delta → Completion | ChatChunk → SSE bytes
+//! ```
+//!
+//! A module may use only modules of a lower layer; `tests/it/layering.rs` checks it. In reading order:
+//!
+//! | layer | module | what |
+//! |---|---|---|
+//! | 0 | [`telemetry`] | logs and metrics |
+//! | 1 | [`schema`] | schemas as documents: limits, drafts, places, formats |
+//! | 2 | [`guard`] | the independent check of finished values |
+//! | 2 | [`grammar`] | schemas and tool formats to token masks; the only module that names llguidance |
+//! | 3 | [`tools`] | tools, tool choice, tool formats as data |
+//! | 3 | [`engine`] | tokens in, tokens out: slots, batching, sampling, llama.cpp |
+//! | 4 | [`chat`] | messages, chat templates, splitting answers |
+//! | 5 | [`generation`] | the endpoint-neutral middle |
+//! | 6 | [`api`] | HTTP |
+//! | 7 | [`cli`], [`config`] | the command line |
+
+pub mod api;
+pub mod chat;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod generation;
+pub mod grammar;
+pub mod guard;
+pub mod schema;
+pub mod telemetry;
+pub mod tools;

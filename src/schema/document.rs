@@ -1,0 +1,190 @@
+//! A user's schema after the checks that need no grammar: size, depth, metaschema, references, patterns.
+
+use jsonschema::Draft;
+use serde_json::Value;
+
+use super::walk::{Pointer, try_visit};
+use super::{ErrorKind, SchemaError};
+
+/// Bounds on what a stranger may send.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Size of the schema as compact JSON.
+    pub max_bytes: usize,
+    /// Nesting of JSON arrays and objects.
+    pub max_depth: usize,
+}
+
+impl Default for Limits {
+    /// 2 MiB, four times the largest schema of MaskBench (510 KB), and the depth that JSON parsers accept.
+    fn default() -> Self {
+        Self { max_bytes: 2 << 20, max_depth: 128 }
+    }
+}
+
+/// A schema that is well formed by its draft.
+#[derive(Clone, Debug)]
+pub struct Document {
+    value: Value,
+    draft: Draft,
+}
+
+impl Document {
+    /// Checks `value` against `limits` and its metaschema.
+    ///
+    /// # Errors
+    /// With the place of the first fault.
+    pub fn parse(value: Value, limits: Limits) -> Result<Self, SchemaError> {
+        let got = match &value {
+            Value::Object(_) | Value::Bool(_) => None,
+            Value::Null => Some("null"),
+            Value::Number(_) => Some("a number"),
+            Value::String(_) => Some("a string"),
+            Value::Array(_) => Some("an array"),
+        };
+        if let Some(got) = got {
+            return Err(SchemaError::at(Pointer::default(), ErrorKind::NotASchema { got }));
+        }
+        let n_bytes = serde_json::to_string(&value).map_or(usize::MAX, |text| text.len());
+        if n_bytes > limits.max_bytes {
+            let kind = ErrorKind::TooLarge { n_bytes, limit: limits.max_bytes };
+            return Err(SchemaError::at(Pointer::default(), kind));
+        }
+        if !is_shallow(&value, limits.max_depth) {
+            return Err(SchemaError::at(Pointer::default(), ErrorKind::TooDeep { limit: limits.max_depth }));
+        }
+        let draft = Draft::default().detect(&value);
+        check_metaschema(&value)?;
+        check_references(&value)?;
+        Ok(Self { value, draft })
+    }
+
+    /// The schema as the user wrote it.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Whether `$ref` hides the keywords beside it: so it is in drafts 4, 6 and 7.
+    #[must_use]
+    pub fn ref_hides_siblings(&self) -> bool {
+        matches!(self.draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7)
+    }
+}
+
+fn is_shallow(value: &Value, depth_left: usize) -> bool {
+    match value {
+        Value::Array(items) => depth_left > 0 && items.iter().all(|v| is_shallow(v, depth_left - 1)),
+        Value::Object(map) => depth_left > 0 && map.values().all(|v| is_shallow(v, depth_left - 1)),
+        _ => true,
+    }
+}
+
+fn check_metaschema(value: &Value) -> Result<(), SchemaError> {
+    // Why: an unknown `$schema` makes the validator look for that metaschema; its own keywords cannot be known.
+    if let Some(uri) = value.get("$schema").and_then(Value::as_str) {
+        if Draft::default().detect(value) == Draft::Unknown {
+            let kind = ErrorKind::Unsupported {
+                keyword: "$schema".into(),
+                why: format!("'{uri}' names no JSON Schema draft; drafts 4, 6, 7, 2019-09 and 2020-12 are known"),
+            };
+            return Err(SchemaError::at_keyword(&Pointer::default(), "$schema", kind));
+        }
+    }
+    let Err(error) = jsonschema::meta::validate(value) else { return Ok(()) };
+    let pointer = Pointer::parse(error.instance_path().as_str());
+    let keyword = pointer.parts().iter().rev().find(|part| part.parse::<usize>().is_err()).cloned();
+    let mut message = error.to_string();
+    if message.len() > 300 {
+        message = format!("{}…", message.chars().take(300).collect::<String>());
+    }
+    if keyword.as_deref() == Some("items") && value.get("$schema").is_none() {
+        message.push_str(
+            "; a list of schemas in 'items' is draft 7's spelling: name the draft in \"$schema\", or use 'prefixItems'",
+        );
+    }
+    Err(SchemaError { pointer, keyword, kind: ErrorKind::Malformed(message) })
+}
+
+/// Local references must lead somewhere; what leads out of the document is refused unless the document carries it.
+fn check_references(root: &Value) -> Result<(), SchemaError> {
+    let mut ids = Vec::new();
+    let mut anchors = Vec::new();
+    try_visit(root, &mut |_, schema| {
+        for key in ["$id", "id"] {
+            ids.extend(schema.get(key).and_then(Value::as_str).map(str::to_owned));
+        }
+        for key in ["$anchor", "$dynamicAnchor"] {
+            anchors.extend(schema.get(key).and_then(Value::as_str).map(str::to_owned));
+        }
+        Ok::<(), SchemaError>(())
+    })?;
+    try_visit(root, &mut |at, schema| {
+        let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return Ok(()) };
+        let leads_somewhere = match reference.strip_prefix('#') {
+            Some("") => true,
+            // Why: below an embedded `$id` the root is another; then the validator decides.
+            Some(fragment) if fragment.starts_with('/') => root.pointer(&percent_decode(fragment)).is_some() || ids.len() > 1,
+            Some(name) => anchors.iter().any(|a| a == name) || ids.iter().any(|id| id == reference),
+            None => !ids.is_empty(),
+        };
+        if leads_somewhere {
+            return Ok(());
+        }
+        Err(SchemaError::at_keyword(at, "$ref", ErrorKind::Unresolvable(reference.to_owned())))
+    })
+}
+
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = (bytes[i] == b'%').then(|| text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok())).flatten();
+        out.push(hex.unwrap_or(bytes[i]));
+        i += if hex.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refusal(value: Value) -> (String, Option<String>) {
+        let error = Document::parse(value, Limits { max_bytes: 1000, max_depth: 8 }).expect_err("refused");
+        (error.pointer.to_string(), error.keyword)
+    }
+
+    #[test]
+    fn refusals_name_the_place() {
+        let deep = (0..10).fold(json!({}), |inner, _| json!({"not": inner}));
+        for (schema, pointer, keyword) in [
+            (json!("hello"), "", None),
+            (json!({"type": "objekt"}), "/type", Some("type")),
+            (json!({"properties": ["a"]}), "/properties", Some("properties")),
+            (json!({"items": [{}]}), "/items", Some("items")),
+            (json!({"properties": {"a": {"minLength": -1}}}), "/properties/a/minLength", Some("minLength")),
+            (json!({"$ref": "#/$defs/none"}), "/$ref", Some("$ref")),
+            (json!({"$ref": "http://127.0.0.1:9/x.json"}), "/$ref", Some("$ref")),
+            (json!({"$schema": "https://example.org/mine"}), "/$schema", Some("$schema")),
+            (json!({"enum": ["x".repeat(1000)]}), "", None),
+            (deep, "", None),
+        ] {
+            assert_eq!(refusal(schema), (pointer.to_owned(), keyword.map(str::to_owned)));
+        }
+    }
+
+    #[test]
+    fn accepts_every_draft_and_booleans() {
+        for schema in [
+            json!(true),
+            json!({"$schema": "http://json-schema.org/draft-07/schema#", "items": [{}], "additionalItems": false}),
+            json!({"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 1, "exclusiveMinimum": true}),
+            json!({"$defs": {"a/b": {"$anchor": "x"}}, "anyOf": [{"$ref": "#/$defs/a~1b"}, {"$ref": "#x"}, {"$ref": "#"}]}),
+        ] {
+            Document::parse(schema.clone(), Limits::default()).unwrap_or_else(|e| panic!("{schema}: {e}"));
+        }
+    }
+}

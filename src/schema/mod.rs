@@ -1,0 +1,12 @@
+//! JSON Schemas as documents: limits, drafts, where subschemas are, which formats exist. Pure; knows no grammar.
+//!
+//! Not here: what a mask can enforce (`grammar::lower`), judging values (`guard`).
+
+mod document;
+mod error;
+pub mod formats;
+pub mod walk;
+
+pub use document::{Document, Limits};
+pub use error::{ErrorKind, SchemaError};
+pub use walk::Pointer;

@@ -1,0 +1,125 @@
+//! Every metric of the process, declared once; rendered by `GET /metrics` in the OpenMetrics text format.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Labels of one answered request. Both come from closed sets: matched routes and HTTP status codes.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The matched route, never the raw path.
+    pub endpoint: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+/// All metrics. Durations are in seconds.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Answered requests.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Time from arrival in the engine's queue until a slot takes the sequence.
+    pub queue_seconds: Histogram,
+    /// Time from arrival in the engine's queue until the first token.
+    pub time_to_first_token_seconds: Histogram,
+    /// Time of one engine step, device work included.
+    pub step_seconds: Histogram,
+    /// Time to compute the masks of one step, over all slots.
+    pub mask_seconds: Histogram,
+    /// Time to compile a grammar that was not in the cache.
+    pub grammar_compile_seconds: Histogram,
+    /// Grammars served from the cache.
+    pub grammar_cache_hits: Counter,
+    /// Prompt tokens run through the model.
+    pub prompt_tokens: Counter,
+    /// Prompt tokens whose KV cells were reused.
+    pub prefix_reused_tokens: Counter,
+    /// Tokens drawn or forced.
+    pub generated_tokens: Counter,
+    /// Tokens the grammar left no choice about.
+    pub forced_tokens: Counter,
+    /// Finished bound answers that the independent check rejected: each one is a bug.
+    pub check_failures: Counter,
+    /// Sequences ended because the client went away.
+    pub cancelled: Counter,
+    /// Sequences waiting for a slot.
+    pub waiting: Gauge,
+    /// Sequences in a slot.
+    pub running: Gauge<u64, AtomicU64>,
+}
+
+/// The process's metrics.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+const LATENCY_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+const MASK_BUCKETS: [f64; 10] = [10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 10e-3, 100e-3];
+
+impl Metrics {
+    fn new() -> Self {
+        let mut registry = Registry::with_prefix("drawplate");
+        let metrics = Self {
+            requests: Family::default(),
+            queue_seconds: Histogram::new(LATENCY_BUCKETS),
+            time_to_first_token_seconds: Histogram::new(LATENCY_BUCKETS),
+            step_seconds: Histogram::new(LATENCY_BUCKETS),
+            mask_seconds: Histogram::new(MASK_BUCKETS),
+            grammar_compile_seconds: Histogram::new(LATENCY_BUCKETS),
+            grammar_cache_hits: Counter::default(),
+            prompt_tokens: Counter::default(),
+            prefix_reused_tokens: Counter::default(),
+            generated_tokens: Counter::default(),
+            forced_tokens: Counter::default(),
+            check_failures: Counter::default(),
+            cancelled: Counter::default(),
+            waiting: Gauge::default(),
+            running: Gauge::default(),
+            registry: Registry::default(),
+        };
+        let m = &metrics;
+        registry.register("requests", "Answered requests", m.requests.clone());
+        registry.register_with_unit("queue", "Wait for a slot", Unit::Seconds, m.queue_seconds.clone());
+        registry.register_with_unit(
+            "time_to_first_token",
+            "From arrival to the first token",
+            Unit::Seconds,
+            m.time_to_first_token_seconds.clone(),
+        );
+        registry.register_with_unit("step", "One engine step", Unit::Seconds, m.step_seconds.clone());
+        registry.register_with_unit("mask", "Masks of one step", Unit::Seconds, m.mask_seconds.clone());
+        registry.register_with_unit(
+            "grammar_compile",
+            "Compilation of a grammar",
+            Unit::Seconds,
+            m.grammar_compile_seconds.clone(),
+        );
+        registry.register("grammar_cache_hits", "Grammars from the cache", m.grammar_cache_hits.clone());
+        registry.register("prompt_tokens", "Prompt tokens run through the model", m.prompt_tokens.clone());
+        registry.register("prefix_reused_tokens", "Prompt tokens reused", m.prefix_reused_tokens.clone());
+        registry.register("generated_tokens", "Tokens drawn or forced", m.generated_tokens.clone());
+        registry.register("forced_tokens", "Tokens without a choice", m.forced_tokens.clone());
+        registry.register("check_failures", "Bound answers the final check rejected", m.check_failures.clone());
+        registry.register("cancelled", "Sequences whose client went away", m.cancelled.clone());
+        registry.register("waiting", "Sequences waiting for a slot", m.waiting.clone());
+        registry.register("running", "Sequences in a slot", m.running.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Renders everything in the OpenMetrics text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        if encode(&mut text, &self.registry).is_err() {
+            let _ = writeln!(text, "# encoding failed");
+        }
+        text
+    }
+}
