@@ -34,7 +34,8 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
         } else {
             error.to_string()
         };
-        let message = format!("We could not parse the JSON body of your request: {why}. The API expects a JSON payload.");
+        let message =
+            format!("We could not parse the JSON body of your request: {why}. The API expects a JSON payload.");
         ApiError::bad_request(None, None, message)
     })
 }

@@ -42,7 +42,11 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, JsonBody(body): J
     let (wire, unknown) = ChatRequest::read(&body)?;
     drop(body);
     if let (Some(first), true) = (unknown.first(), state.options.reject_unknown_fields) {
-        return Err(ApiError::bad_request(Some(first), Some("unknown_parameter"), format!("Unknown parameter: '{first}'.")));
+        return Err(ApiError::bad_request(
+            Some(first),
+            Some("unknown_parameter"),
+            format!("Unknown parameter: '{first}'."),
+        ));
     }
     if !state.serves(&wire.model) {
         return Err(ApiError::unknown_model(&wire.model, &state.model.id));
@@ -70,6 +74,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, JsonBody(body): J
         },
     };
     let prepared = state.generator.prepare(request).await?;
+    let shows_schema = prepared.shows_schema;
     let answer = state.generator.start(&prepared)?;
     drop(prepared);
     let mut response = if streams {
@@ -84,6 +89,10 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, JsonBody(body): J
     } else if ignores_stop {
         headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value("stop"));
     }
+    if !shows_schema {
+        let note = "the schema is too large to be shown to the model; it is enforced all the same";
+        headers.insert(HeaderName::from_static("x-drawplate-note"), header_value(note));
+    }
     Ok(response)
 }
 
@@ -93,7 +102,12 @@ fn render(form: &AnswerForm, completion: Completion) -> ChatCompletion {
         object: "chat.completion",
         created: form.created,
         model: form.model.clone(),
-        choices: completion.choices.into_iter().enumerate().map(|(index, choice)| render_choice(form, index, choice)).collect(),
+        choices: completion
+            .choices
+            .into_iter()
+            .enumerate()
+            .map(|(index, choice)| render_choice(form, index, choice))
+            .collect(),
         usage: render_usage(completion.usage),
         service_tier: "default",
         system_fingerprint: form.fingerprint.clone(),
@@ -114,7 +128,14 @@ fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice 
         })
         .collect();
     let function_call = if form.is_legacy { calls.drain(..).next().map(|call| call.function) } else { None };
-    let message = AssistantMessage { role: "assistant", content, refusal: None, annotations: vec![], tool_calls: calls, function_call };
+    let message = AssistantMessage {
+        role: "assistant",
+        content,
+        refusal: None,
+        annotations: vec![],
+        tool_calls: calls,
+        function_call,
+    };
     ChatChoice { index, message, logprobs, finish_reason }
 }
 

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::error::ApiError;
-use super::wire::chat_request::{ChatMessage, ChatRequest, ChatTool, FunctionDefinition, ResponseFormat, ToolChoiceField};
+use super::wire::chat_request::{
+    ChatMessage, ChatRequest, ChatTool, FunctionDefinition, ResponseFormat, ToolChoiceField,
+};
 use crate::chat::{Message, Role};
 use crate::engine::Sampling;
 use crate::generation::{Output, Request, RequestTool};
@@ -92,7 +94,10 @@ fn into_tools(definitions: Vec<FunctionDefinition>) -> Result<Vec<RequestTool>, 
 }
 
 /// Cuts the tools down to what may be called.
-fn choose(tools: Vec<RequestTool>, choice: Option<ToolChoiceField>) -> Result<(Vec<RequestTool>, ToolChoice), ApiError> {
+fn choose(
+    tools: Vec<RequestTool>,
+    choice: Option<ToolChoiceField>,
+) -> Result<(Vec<RequestTool>, ToolChoice), ApiError> {
     let unknown = |name: &str, param: &str| {
         let message = format!("Invalid value for 'tool_choice': the function '{name}' is not among the 'tools'.");
         ApiError::bad_request(Some(param), Some("invalid_value"), message)

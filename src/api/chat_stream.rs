@@ -64,7 +64,8 @@ impl Chunks {
 
     fn update(&mut self, update: Update) {
         let index = update.choice;
-        let mut logprobs = self.form.wants_logprobs.then(|| render_logprobs(&update.logprobs)).filter(|l| !l.content.is_empty());
+        let mut logprobs =
+            self.form.wants_logprobs.then(|| render_logprobs(&update.logprobs)).filter(|l| !l.content.is_empty());
         for delta in update.deltas {
             let delta = self.delta(delta);
             self.push(ChunkChoice { index, delta, logprobs: logprobs.take(), finish_reason: None });

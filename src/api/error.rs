@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::wire::FieldError;
+use crate::engine::EngineError;
 use crate::generation::{AnswerError, Part, PrepareError, StartError};
 use crate::schema::SchemaError;
 
@@ -54,7 +55,9 @@ impl ApiError {
     #[must_use]
     pub fn unknown_model(name: &str, served: &str) -> Self {
         let name: String = name.chars().take(200).collect();
-        let message = format!("The model `{name}` does not exist or you do not have access to it. This server serves `{served}`.");
+        let message = format!(
+            "The model `{name}` does not exist or you do not have access to it. This server serves `{served}`."
+        );
         Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(Some("model"), Some("model_not_found"), message) }
     }
 
@@ -115,9 +118,19 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         if self.status.is_server_error() {
-            tracing::error!(status = self.status.as_u16(), detail = self.detail.as_deref().unwrap_or_default(), "{}", self.message);
+            tracing::error!(
+                status = self.status.as_u16(),
+                detail = self.detail.as_deref().unwrap_or_default(),
+                "{}",
+                self.message
+            );
         } else {
-            tracing::info!(status = self.status.as_u16(), param = self.param.as_deref().unwrap_or_default(), "{}", self.message);
+            tracing::info!(
+                status = self.status.as_u16(),
+                param = self.param.as_deref().unwrap_or_default(),
+                "{}",
+                self.message
+            );
         }
         let mut response = (self.status, axum::Json(self.body())).into_response();
         if let Some(seconds) = self.retry_after {
@@ -144,9 +157,13 @@ impl From<PrepareError> for ApiError {
             PrepareError::TooLong { n_prompt, n_ctx } => Self::bad_request(
                 Some("messages"),
                 Some("context_length_exceeded"),
-                format!("This model's maximum context length is {n_ctx} tokens. However, your messages resulted in {n_prompt} tokens. Please reduce the length of the messages."),
+                format!(
+                    "This model's maximum context length is {n_ctx} tokens. However, your messages resulted in {n_prompt} tokens. Please reduce the length of the messages."
+                ),
             ),
-            PrepareError::Template(error) => Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}.")),
+            PrepareError::Template(error) => {
+                Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}."))
+            }
             PrepareError::Grammar(source) => Self::internal(source),
         }
     }
@@ -193,7 +210,12 @@ impl From<AnswerError> for ApiError {
     fn from(error: AnswerError) -> Self {
         match error {
             AnswerError::Stopped => Self::unavailable("The model has stopped; the server must be restarted."),
-            AnswerError::Engine(_) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NoCall => {
+            AnswerError::Engine(EngineError::Matcher(detail)) => Self {
+                code: Some("grammar_too_complex"),
+                message: "The grammar of your schema went over its budget in mid-answer. Simplify the schema: fewer alternatives that begin alike, shorter patterns.".into(),
+                ..Self::internal(detail)
+            },
+            AnswerError::Engine(EngineError::Backend(_)) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NoCall => {
                 Self::internal(error.to_string())
             }
         }

@@ -54,6 +54,7 @@ pub fn router(state: Arc<AppState>) -> Router {
 
 /// A header value that is text; characters that headers cannot carry become `?`.
 fn header_value(text: &str) -> HeaderValue {
-    let safe: String = text.chars().take(1000).map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
+    let safe: String =
+        text.chars().take(1000).map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect();
     HeaderValue::from_str(&safe).unwrap_or_else(|_| HeaderValue::from_static("?"))
 }

@@ -46,7 +46,8 @@ pub fn instruct(messages: &[Message], format: &ToolFormat, instructions: Instruc
             }
         }
     }
-    let notes = [instructions.tools.map(|(f, tools, choice)| f.describe(tools, choice)), instructions.schema.map(schema_note)];
+    let notes =
+        [instructions.tools.map(|(f, tools, choice)| f.describe(tools, choice)), instructions.schema.map(schema_note)];
     let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
     if notes.is_empty() {
         return plain;
@@ -65,5 +66,7 @@ fn schema_note((name, description, schema): &SchemaNote<'_>) -> String {
         return "Answer with a JSON object and nothing else.".to_owned();
     };
     let about = description.map(|d| format!(" ({d})")).unwrap_or_default();
-    format!("Answer with JSON and nothing else. It is called \"{name}\"{about} and must satisfy this JSON Schema:\n{schema}")
+    format!(
+        "Answer with JSON and nothing else. It is called \"{name}\"{about} and must satisfy this JSON Schema:\n{schema}"
+    )
 }

@@ -170,7 +170,9 @@ impl Split {
         let (n_content, n_mark, place) = match found {
             Some(found) => found,
             None if is_end => (self.pending.len(), 0, Place::Content),
-            None => (self.pending.len() - longest_beginning(&self.pending, marks.iter().map(|m| m.0)), 0, Place::Content),
+            None => {
+                (self.pending.len() - longest_beginning(&self.pending, marks.iter().map(|m| m.0)), 0, Place::Content)
+            }
         };
         let rest = self.pending.split_off(n_content + n_mark);
         let mut content = std::mem::replace(&mut self.pending, rest);

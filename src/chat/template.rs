@@ -65,7 +65,13 @@ impl ChatTemplate {
         let knows_developer = source.contains("developer");
         let mut env = Environment::new();
         // Source: transformers compiles chat templates with trim_blocks and lstrip_blocks.
-        env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(|e| TemplateError::Broken(e.to_string()))?);
+        env.set_syntax(
+            SyntaxConfig::builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()
+                .map_err(|e| TemplateError::Broken(e.to_string()))?,
+        );
         env.set_fuel(Some(FUEL));
         env.set_recursion_limit(64);
         env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
@@ -106,7 +112,9 @@ impl ChatTemplate {
             messages.iter().map(|m| context! { role => m.role.as_str(), content => &m.content }).collect();
         let template = self.env.get_template("chat").map_err(|e| TemplateError::Broken(e.to_string()))?;
         template
-            .render(context! { messages, add_generation_prompt => true, bos_token => &self.bos, eos_token => &self.eos })
+            .render(
+                context! { messages, add_generation_prompt => true, bos_token => &self.bos, eos_token => &self.eos },
+            )
             .map_err(|e| TemplateError::Refused(e.detail().map_or_else(|| e.to_string(), str::to_owned)))
     }
 
@@ -171,8 +179,8 @@ fn to_json(value: &Jinja, kwargs: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
     let _ensure_ascii: Option<bool> = kwargs.get("ensure_ascii")?;
     kwargs.assert_all_used()?;
-    let value = serde_json::to_value(value)
-        .map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+    let value =
+        serde_json::to_value(value).map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
     let mut out = String::new();
     python_json(&value, indent.map(|n| n.min(16)), 0, &mut out);
     Ok(out)
@@ -221,7 +229,8 @@ mod tests {
     use super::*;
 
     fn template(source: Option<&str>) -> ChatTemplate {
-        ChatTemplate::new(source, ("<s>", "</s>"), false, ["<|im_start|>", "<|im_end|>", "</s>"].into_iter()).expect("compiles")
+        ChatTemplate::new(source, ("<s>", "</s>"), false, ["<|im_start|>", "<|im_end|>", "</s>"].into_iter())
+            .expect("compiles")
     }
 
     fn text(segments: &[Segment]) -> String {
@@ -234,7 +243,10 @@ mod tests {
         let segments = template(None).render(&[message]).expect("renders");
         let untrusted: Vec<&str> = segments.iter().filter(|s| !s.is_trusted).map(|s| s.text.as_str()).collect();
         assert_eq!(untrusted, ["<|im_end|>", "<|im_start|>"]);
-        assert_eq!(text(&segments), "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\u{FFFD}x<|im_end|>\n<|im_start|>assistant\n");
+        assert_eq!(
+            text(&segments),
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\u{FFFD}x<|im_end|>\n<|im_start|>assistant\n"
+        );
     }
 
     #[test]
@@ -255,7 +267,8 @@ mod tests {
     #[test]
     fn strict_templates_get_what_they_ask_for() {
         let strict = "{%- for m in messages -%}{%- if (m.role == 'user') != (loop.index0 % 2 == 0) -%}{{ raise_exception('alternate!') }}{%- endif -%}[{{ m.role }}:{{ m.content }}]{%- endfor -%}";
-        let messages = [Message::text(Role::Developer, "s"), Message::text(Role::User, "a"), Message::text(Role::User, "b")];
+        let messages =
+            [Message::text(Role::Developer, "s"), Message::text(Role::User, "a"), Message::text(Role::User, "b")];
         assert_eq!(text(&template(Some(strict)).render(&messages).expect("renders")), "[user:s\n\na\n\nb]");
         let refused = template(Some("{{ raise_exception('never') }}")).render(&messages).expect_err("refused");
         assert!(refused.to_string().ends_with("never"), "{refused}");

@@ -119,7 +119,8 @@ async fn asked_to_stop() {
 
 /// Says how to reach the server, once it really answers.
 fn announce(address: SocketAddr, model: &str) {
-    let reachable = if address.ip().is_unspecified() { SocketAddr::new([127, 0, 0, 1].into(), address.port()) } else { address };
+    let reachable =
+        if address.ip().is_unspecified() { SocketAddr::new([127, 0, 0, 1].into(), address.port()) } else { address };
     let deadline = Instant::now() + Duration::from_secs(30);
     while !answers(reachable) && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
@@ -172,7 +173,10 @@ fn load_fake(args: &ServeArgs) -> anyhow::Result<Loaded> {
 #[cfg(not(feature = "llama"))]
 fn load_file(_args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
     let name = path.display();
-    Err(UsageError(format!("cannot load '{name}': this build has no llama.cpp (feature 'llama'); only --model fake works")).into())
+    Err(UsageError(format!(
+        "cannot load '{name}': this build has no llama.cpp (feature 'llama'); only --model fake works"
+    ))
+    .into())
 }
 
 #[cfg(feature = "llama")]

@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn chunks_end_where_reuse_begins() {
-        for (n_fed, n_tokens, end) in [(0, 10, 10), (0, 300, 256), (256, 300, 300), (0, 200, 192), (192, 200, 200), (0, 64, 64), (0, 65, 64)] {
+        for (n_fed, n_tokens, end) in
+            [(0, 10, 10), (0, 300, 256), (256, 300, 300), (0, 200, 192), (192, 200, 200), (0, 64, 64), (0, 65, 64)]
+        {
             assert_eq!(chunk_end(n_fed, n_tokens), end, "{n_fed} of {n_tokens}");
         }
     }

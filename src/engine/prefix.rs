@@ -58,7 +58,11 @@ mod tests {
             ("none free", vec![slot(0, false, 0, &long[..])], None),
             ("longest prefix", vec![slot(0, true, 9, &[][..]), slot(1, true, 1, short)], Some((1, 64, None))),
             ("oldest", vec![slot(0, true, 9, &[][..]), slot(1, true, 1, &[][..])], Some((1, 0, None))),
-            ("copies a long one", vec![slot(0, false, 0, &long[..]), slot(1, true, 1, &[][..])], Some((1, 576, Some(0)))),
+            (
+                "copies a long one",
+                vec![slot(0, false, 0, &long[..]), slot(1, true, 1, &[][..])],
+                Some((1, 576, Some(0))),
+            ),
             ("not a short one", vec![slot(0, false, 0, short), slot(1, true, 1, &[][..])], Some((1, 0, None))),
             ("the last token runs", vec![slot(0, true, 0, &long[..])], Some((0, 576, None))),
         ] {

@@ -98,7 +98,8 @@ impl<B: Backend> Engine<B> {
 
     fn admit(&mut self, now: Instant) {
         while let Some(waiting) = self.waiting.pop_front() {
-            let candidates: Vec<Candidate<'_>> = self.slots.iter().enumerate().map(|(i, slot)| candidate(i, slot)).collect();
+            let candidates: Vec<Candidate<'_>> =
+                self.slots.iter().enumerate().map(|(i, slot)| candidate(i, slot)).collect();
             let Some(placement) = place(&waiting.job.prompt, &candidates) else {
                 self.waiting.push_front(waiting);
                 return;

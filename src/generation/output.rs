@@ -292,7 +292,8 @@ impl Running {
 }
 
 fn entry(vocab: &Vocab, logprobs: &TokenLogprobs) -> LogprobEntry {
-    let one = |token: TokenId, logprob: f32| LogprobEntry { bytes: vocab.bytes(token).to_vec(), logprob, top: Vec::new() };
+    let one =
+        |token: TokenId, logprob: f32| LogprobEntry { bytes: vocab.bytes(token).to_vec(), logprob, top: Vec::new() };
     LogprobEntry {
         top: logprobs.top.iter().map(|t| one(t.token, t.logprob)).collect(),
         ..one(logprobs.chosen.token, logprobs.chosen.logprob)

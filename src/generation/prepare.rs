@@ -32,6 +32,8 @@ pub struct Prepared {
     pub n: usize,
     /// Report log probabilities with this many alternatives.
     pub logprobs: Option<u8>,
+    /// Whether the model was shown all that binds it. A schema too large for the prompt is enforced all the same.
+    pub shows_schema: bool,
 }
 
 /// The independent checks of one request.
@@ -102,7 +104,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         }
     };
     let answer = read_output(&request.output, model.limits)?;
-    let prompt = render(&request, &tools, model)?;
+    let (prompt, shows_schema) = render(&request, &tools, model)?;
     let n_room = model.n_ctx.saturating_sub(prompt.len());
     if n_room == 0 {
         return Err(PrepareError::TooLong { n_prompt: prompt.len(), n_ctx: model.n_ctx });
@@ -124,6 +126,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         max_tokens: request.max_tokens.unwrap_or(n_room).min(n_room),
         n: request.n,
         logprobs: request.logprobs,
+        shows_schema,
     })
 }
 
@@ -138,7 +141,9 @@ fn read_tool(tool: &RequestTool, limits: Limits) -> Result<Tool, PrepareError> {
         }
         Some(Value::Object(map)) if map.get("type") != Some(&"object".into()) => {
             let got = map.get("type").map(Value::to_string).unwrap_or_default();
-            let kind = ErrorKind::Malformed(format!("the schema of a function's arguments must be of 'type: \"object\"', but this is of 'type: {got}'"));
+            let kind = ErrorKind::Malformed(format!(
+                "the schema of a function's arguments must be of 'type: \"object\"', but this is of 'type: {got}'"
+            ));
             return Err(refuse(SchemaError::at_keyword(&Pointer::default(), "type", kind)));
         }
         Some(value) => value.clone(),
@@ -182,7 +187,10 @@ fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Co
         GrammarError::Grammar(message) => PrepareError::Grammar(message),
         GrammarError::OutOfTime(time) => {
             let kind = ErrorKind::TooComplex(format!("it took longer than {time:?}"));
-            PrepareError::Schema { part: part_of_output(&request.output), error: SchemaError::at(Pointer::default(), kind) }
+            PrepareError::Schema {
+                part: part_of_output(&request.output),
+                error: SchemaError::at(Pointer::default(), kind),
+            }
         }
     })
 }
@@ -205,23 +213,42 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Resul
     let tools = tools
         .iter()
         .zip(&request.tools)
-        .map(|(tool, asked)| Ok((tool.name.clone(), check(Part::Tool(asked.index, tool.name.clone()), &tool.parameters)?)))
+        .map(|(tool, asked)| {
+            Ok((tool.name.clone(), check(Part::Tool(asked.index, tool.name.clone()), &tool.parameters)?))
+        })
         .collect::<Result<_, PrepareError>>()?;
     let requires_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
     Ok(Checks { content, tools, requires_call })
 }
 
-fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<Vec<TokenId>, PrepareError> {
+/// Renders the prompt; a schema that would take more than half the context is left out of it.
+fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<(Vec<TokenId>, bool), PrepareError> {
     let note = match &request.output {
         Output::Text => None,
         Output::JsonObject => Some(("json_object", None, None)),
         Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
     };
-    let instructions = Instructions {
-        tools: (!tools.is_empty()).then_some((FORMAT, tools, &request.tool_choice)),
-        schema: note.as_ref().filter(|_| model.shows_schema),
+    let with = |shows_schema: bool| -> Result<Vec<TokenId>, PrepareError> {
+        let instructions = Instructions {
+            tools: (!tools.is_empty()).then_some((FORMAT, tools, &request.tool_choice)),
+            schema: note.as_ref().filter(|_| shows_schema),
+        };
+        let segments = model.template.render(&instruct(&request.messages, FORMAT, instructions))?;
+        Ok(segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect())
     };
-    let messages = instruct(&request.messages, FORMAT, instructions);
-    let segments = model.template.render(&messages)?;
-    Ok(segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect())
+    if note.is_none() || !model.shows_schema {
+        return Ok((with(false)?, true));
+    }
+    let without = with(false)?;
+    let is_hopeless =
+        matches!(&request.output, Output::JsonSchema { schema, .. } if schema.to_string().len() > model.n_ctx * 8);
+    let prompt = if is_hopeless { None } else { Some(with(true)?) };
+    match prompt {
+        Some(prompt)
+            if prompt.len() - without.len().min(prompt.len()) <= model.n_ctx / 2 && prompt.len() < model.n_ctx =>
+        {
+            Ok((prompt, true))
+        }
+        _ => Ok((without, false)),
+    }
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use llguidance::ParserFactory;
 use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
-use llguidance::ParserFactory;
 use serde_json::Value;
 
 use super::cache::{Cache, Key};
@@ -22,6 +22,8 @@ pub struct Budget {
     pub max_grammar_size: usize,
     /// States of the lexer, each one to two kilobytes.
     pub max_lexer_states: usize,
+    /// Alternatives that are followed at once.
+    pub max_items_in_row: usize,
     /// Wall-clock time of one compilation. A compilation that runs over it goes on alone and fills the cache.
     pub time: Duration,
     /// Compiled grammars kept.
@@ -30,7 +32,13 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { max_grammar_size: 300_000, max_lexer_states: 50_000, time: Duration::from_secs(10), cache_entries: 128 }
+        Self {
+            max_grammar_size: 300_000,
+            max_lexer_states: 50_000,
+            max_items_in_row: 20_000,
+            time: Duration::from_secs(10),
+            cache_entries: 128,
+        }
     }
 }
 
@@ -101,6 +109,9 @@ impl Compiler {
         let limits = factory.limits_mut();
         limits.max_grammar_size = budget.max_grammar_size;
         limits.max_lexer_states = budget.max_lexer_states;
+        // Why: alternatives that begin alike stand side by side in one row; thousands of them are real.
+        limits.max_items_in_row = budget.max_items_in_row;
+        limits.step_max_items = budget.max_items_in_row * 10;
         limits.verbose_errors = false;
         let max_answer_bytes = max_answer_tokens.saturating_mul(vocab.max_token_bytes());
         Ok(Self { factory, cache: Cache::new(budget.cache_entries), max_answer_bytes, budget })
@@ -176,10 +187,16 @@ impl Compiler {
     fn build(&self, grammars: Vec<GrammarWithLexer>) -> Result<Matcher, String> {
         let parser = self.factory.create_parser(TopLevelGrammar { grammars, max_tokens: None });
         let matcher = llguidance::Matcher::new(parser);
-        match matcher.get_error() {
-            Some(error) => Err(error),
-            None => Ok(Matcher::new(matcher)),
+        if let Some(error) = matcher.get_error() {
+            return Err(error);
         }
+        let mut matcher = Matcher::new(matcher);
+        // Why: the first mask shows grammars that allow nothing at all, and fills the lexer's cache for every answer.
+        matcher.mask().map_err(|error| match error.to_string() {
+            message if message.contains("NoExtension") => "Unsatisfiable schema: it allows no value".to_owned(),
+            message => message,
+        })?;
+        Ok(matcher)
     }
 }
 

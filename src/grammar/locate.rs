@@ -33,12 +33,12 @@ const REFUSED: [(&str, &str); 16] = [
 pub(super) fn locate(
     document: &Document,
     lowered: &Value,
-    message: &str,
+    whole_message: &str,
     time: Duration,
     attempt: &dyn Fn(&Value) -> Option<String>,
 ) -> SchemaError {
     let deadline = Instant::now() + time;
-    let whole = || SchemaError::at(Pointer::default(), kind_of(message, None));
+    let whole = || SchemaError::at(Pointer::default(), kind_of(whole_message, None));
     // Children come after parents, so that the last that fails is among the deepest.
     let mut places = Vec::new();
     let _ = try_visit(lowered, &mut |at, schema| {
@@ -52,6 +52,13 @@ pub(super) fn locate(
         }
         let standalone = with_definitions(&schema, lowered);
         let Some(message) = attempt(&standalone) else { continue };
+        // Why: a part that no value satisfies is nothing wrong, unless that is what the whole complains of.
+        if is_unsatisfiable(&message)
+            && (!is_unsatisfiable(whole_message) || schema.is_boolean())
+            && !at.parts().is_empty()
+        {
+            continue;
+        }
         if !at.parts().is_empty() && leads_elsewhere(&schema) && message.contains("ref") {
             continue;
         }
@@ -90,7 +97,8 @@ fn candidates(document: &Document, at: &Pointer, map: &Map<String, Value>) -> Ve
         .filter(|k| written.contains(k) && !matches!(k.as_str(), "$defs" | "definitions" | "x-guidance" | "$schema"))
         .cloned()
         .collect();
-    keywords.sort_by_key(|k| !REFUSED.iter().any(|(name, _)| name == k));
+    // Why: without its `type` most of a subschema has no effect, so taking it away proves little.
+    keywords.sort_by_key(|k| (k == "type", !REFUSED.iter().any(|(name, _)| name == k)));
     keywords
 }
 
@@ -118,6 +126,10 @@ fn leads_elsewhere(schema: &Value) -> bool {
     elsewhere
 }
 
+fn is_unsatisfiable(message: &str) -> bool {
+    message.contains("Unsatisfiable schema")
+}
+
 fn kind_of(message: &str, keyword: Option<(&str, Option<&Value>)>) -> ErrorKind {
     let first: String = message.lines().next().unwrap_or_default().chars().take(300).collect();
     if let Some((keyword, value)) = keyword {
@@ -125,15 +137,25 @@ fn kind_of(message: &str, keyword: Option<(&str, Option<&Value>)>) -> ErrorKind 
             return ErrorKind::Unsupported { keyword: keyword.to_owned(), why: (*why).to_owned() };
         }
         if let ("pattern", Some(Value::String(pattern))) = (keyword, value) {
-            let why = message.lines().map(str::trim).rfind(|line| line.starts_with("error:") || line.contains("not supported"));
+            let why = message
+                .lines()
+                .map(str::trim)
+                .rfind(|line| line.starts_with("error:") || line.contains("not supported"));
             return ErrorKind::Pattern { pattern: pattern.clone(), why: why.unwrap_or(&first).to_owned() };
         }
     }
     let lower = message.to_lowercase();
-    if lower.contains("unsatisfiable") {
-        return ErrorKind::Unsatisfiable(first.replace("Unsatisfiable schema: ", ""));
+    if is_unsatisfiable(message) {
+        let why = match first.replace("Unsatisfiable schema: ", "") {
+            why if why.contains("Regex is empty") => "its pattern, format and length contradict each other".to_owned(),
+            why => why,
+        };
+        return ErrorKind::Unsatisfiable(why);
     }
-    if ["limit", "too large", "too complex", "fuel", "too many", "exceeded", "unable to determine"].iter().any(|w| lower.contains(w)) {
+    if ["limit", "too large", "too complex", "fuel", "too many", "exceeded", "unable to determine"]
+        .iter()
+        .any(|w| lower.contains(w))
+    {
         return ErrorKind::TooComplex(first);
     }
     match keyword {

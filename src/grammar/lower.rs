@@ -20,11 +20,19 @@ pub struct Findings {
 
 /// Keywords that never decide whether a value is valid. Source: JSON Schema 2020-12, sections 8 and 9.
 const ANNOTATIONS: [&str; 10] = [
-    "$comment", "contentEncoding", "contentMediaType", "contentSchema", "default", "deprecated", "description",
-    "examples", "readOnly", "title",
+    "$comment",
+    "contentEncoding",
+    "contentMediaType",
+    "contentSchema",
+    "default",
+    "deprecated",
+    "description",
+    "examples",
+    "readOnly",
+    "title",
 ];
 
-/// The largest integer up to which every integer is an f64.
+/// Up to here every integer is an f64.
 const EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
 /// Whitespace between JSON tokens: what pretty printers write, capped, so that no model can loop on it.
@@ -100,7 +108,11 @@ fn check_exact(at: &Pointer, map: &Map<String, Value>) -> Result<(), SchemaError
 
 fn is_exact(value: &Value) -> bool {
     match value {
-        Value::Number(n) => n.as_f64().is_some_and(|f| f.abs() <= EXACT_INTEGER),
+        Value::Number(n) => match (n.as_i64(), n.as_u64()) {
+            (Some(integer), _) => integer.unsigned_abs() <= 1 << 53,
+            (None, Some(_)) => false,
+            (None, None) => n.as_f64().is_some_and(|f| f.abs() <= EXACT_INTEGER),
+        },
         Value::Array(items) => items.iter().all(is_exact),
         Value::Object(map) => map.values().all(is_exact),
         _ => true,
@@ -172,7 +184,8 @@ fn tighten(map: &mut Map<String, Value>, keyword: &str, inwards: fn(f64) -> f64,
 
 /// ECMA-262's `\s` and `\S` as classes: Rust's own differ in U+0085 and U+FEFF.
 fn spell_out_spaces(pattern: &str) -> String {
-    const SPACES: &str = r"\t\n\x0B\x0C\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
+    const SPACES: &str =
+        r"\t\n\x0B\x0C\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
     let mut out = String::with_capacity(pattern.len());
     let mut chars = pattern.chars();
     let mut in_class = false;
@@ -221,7 +234,10 @@ mod tests {
             (json!({"format": "banana", "title": "t", "x-guidance": {"lenient": true}}), json!({})),
             (json!({"maxItems": 1_000_000_000, "minItems": 1.0}), json!({"minItems": 1})),
             (json!({"maximum": 9_223_372_036_854_775_807_i64}), json!({"maximum": 9_223_372_036_854_774_784_f64})),
-            (json!({"pattern": r"^\s[\s&/]\/$"}), json!({"pattern": format!("^[{S}][{S}\\&/]/$", S = r"\t\n\x0B\x0C\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}")})),
+            (
+                json!({"pattern": r"^\s[\s&/]\/$"}),
+                json!({"pattern": format!("^[{S}][{S}\\&/]/$", S = r"\t\n\x0B\x0C\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}")}),
+            ),
             (
                 json!({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {}}, "$ref": "#/definitions/a", "maxItems": 2}),
                 json!({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": {}}, "$ref": "#/definitions/a"}),

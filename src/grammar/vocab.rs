@@ -71,11 +71,7 @@ impl Vocab {
     ///
     /// # Errors
     /// If there is no token, or none that ends an answer.
-    pub fn new(
-        tokens: Vec<VocabToken>,
-        ends: Vec<TokenId>,
-        tokenizer: Arc<dyn Tokenizer>,
-    ) -> Result<Self, VocabError> {
+    pub fn new(tokens: Vec<VocabToken>, ends: Vec<TokenId>, tokenizer: Arc<dyn Tokenizer>) -> Result<Self, VocabError> {
         let n_tokens = u32::try_from(tokens.len()).map_err(|_| VocabError::Empty)?;
         if n_tokens == 0 {
             return Err(VocabError::Empty);
@@ -93,7 +89,8 @@ impl Vocab {
             })
             .collect();
         let trie = TokTrie::from(&TokRxInfo::new(n_tokens, first_end), &words).with_eos_tokens(&ends);
-        let is_canonical = PROBES.iter().all(|text| trie.decode(&tokenizer.tokenize(text.as_bytes(), false)) == text.as_bytes());
+        let is_canonical =
+            PROBES.iter().all(|text| trie.decode(&tokenizer.tokenize(text.as_bytes(), false)) == text.as_bytes());
         if !is_canonical {
             tracing::warn!("the tokenizer changes the text it is given; forced tokens are off");
         }

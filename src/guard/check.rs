@@ -135,8 +135,9 @@ mod tests {
 
     #[test]
     fn judges_values_formats_and_overflowing_numbers() {
-        let check = Check::new(&json!({"type": "object", "properties": {"d": {"format": "date"}, "n": {"type": "number"}}}))
-            .expect("a valid schema");
+        let check =
+            Check::new(&json!({"type": "object", "properties": {"d": {"format": "date"}, "n": {"type": "number"}}}))
+                .expect("a valid schema");
         for (text, ok) in [
             (r#"{"d": "2024-02-29"}"#, true),
             (r#"{"d": "2023-02-29"}"#, false),

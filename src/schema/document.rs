@@ -124,7 +124,9 @@ fn check_references(root: &Value) -> Result<(), SchemaError> {
         let leads_somewhere = match reference.strip_prefix('#') {
             Some("") => true,
             // Why: below an embedded `$id` the root is another; then the validator decides.
-            Some(fragment) if fragment.starts_with('/') => root.pointer(&percent_decode(fragment)).is_some() || ids.len() > 1,
+            Some(fragment) if fragment.starts_with('/') => {
+                root.pointer(&percent_decode(fragment)).is_some() || ids.len() > 1
+            }
             Some(name) => anchors.iter().any(|a| a == name) || ids.iter().any(|id| id == reference),
             None => !ids.is_empty(),
         };
@@ -140,7 +142,8 @@ fn percent_decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
     while i < bytes.len() {
-        let hex = (bytes[i] == b'%').then(|| text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok())).flatten();
+        let hex =
+            (bytes[i] == b'%').then(|| text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok())).flatten();
         out.push(hex.unwrap_or(bytes[i]));
         i += if hex.is_some() { 3 } else { 1 };
     }

@@ -36,7 +36,8 @@ const MAIL: &str = concat!(
     r"@[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*(?:\.[a-zA-Z0-9]+(?:-[a-zA-Z0-9]+)*)+"
 );
 const MAIL_LENGTHS: &str = r"[^@]{1,64}@[^.]{1,63}(?:\.[^.]{1,63}){0,3}";
-const IPV4: &str = r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const IPV4: &str =
+    r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 const IPV6: &str = concat!(
     r"(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|(?:[0-9a-fA-F]{1,4}:){1,7}:|(?:[0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}",
     r"|(?:[0-9a-fA-F]{1,4}:){1,5}(?::[0-9a-fA-F]{1,4}){1,2}|(?:[0-9a-fA-F]{1,4}:){1,4}(?::[0-9a-fA-F]{1,4}){1,3}",
@@ -88,7 +89,10 @@ pub const FORMATS: [Format; 19] = [
     Format { name: "uri-template", patterns: &[URI_TEMPLATE] },
     Format { name: "json-pointer", patterns: &[r"(?:/(?:[^/~]|~[01])*)*"] },
     Format { name: "relative-json-pointer", patterns: &[r"(?:0|[1-9][0-9]*)(?:#|(?:/(?:[^/~]|~[01])*)*)"] },
-    Format { name: "uuid", patterns: &[r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"] },
+    Format {
+        name: "uuid",
+        patterns: &[r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"],
+    },
     Format { name: "regex", patterns: &[r"\^?(?:[a-zA-Z0-9 _,:;=!@#%&~\-]|\\[dwsDWS.\-]|\[[a-zA-Z0-9_]+\]|\.)*\$?"] },
 ];
 

@@ -90,11 +90,7 @@ fn holds(keyword: &str) -> Option<Holds> {
 /// # Errors
 /// The first error of `visit`.
 pub fn try_visit<E>(schema: &Value, visit: &mut impl FnMut(&Pointer, &Value) -> Result<(), E>) -> Result<(), E> {
-    fn go<E>(
-        at: &Pointer,
-        schema: &Value,
-        visit: &mut impl FnMut(&Pointer, &Value) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn go<E>(at: &Pointer, schema: &Value, visit: &mut impl FnMut(&Pointer, &Value) -> Result<(), E>) -> Result<(), E> {
         visit(at, schema)?;
         let Value::Object(map) = schema else { return Ok(()) };
         for (keyword, value) in map {
@@ -165,7 +161,14 @@ mod tests {
         .expect("no error");
         assert_eq!(
             seen,
-            ["", "/properties/format", "/properties/a~1b", "/properties/a~1b/items/0", "/properties/a~1b/items/1", "/dependencies/c"]
+            [
+                "",
+                "/properties/format",
+                "/properties/a~1b",
+                "/properties/a~1b/items/0",
+                "/properties/a~1b/items/1",
+                "/dependencies/c"
+            ]
         );
     }
 

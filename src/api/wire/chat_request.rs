@@ -108,9 +108,24 @@ pub struct StreamOptions {
 
 /// Fields that are accepted and change nothing here.
 const WITHOUT_EFFECT: [&str; 18] = [
-    "audio", "metadata", "modalities", "moderation", "prediction", "prompt_cache_key", "prompt_cache_options",
-    "prompt_cache_retention", "reasoning_effort", "safety_identifier", "service_tier", "store", "user", "verbosity",
-    "web_search_options", "extra_headers", "extra_query", "timeout",
+    "audio",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "user",
+    "verbosity",
+    "web_search_options",
+    "extra_headers",
+    "extra_query",
+    "timeout",
 ];
 
 impl ChatRequest {
@@ -166,7 +181,11 @@ fn check_without_effect(f: &Fields<'_>) -> Result<(), FieldError> {
     if let Some(item) = f.get("modalities") {
         for modality in item.list(2)? {
             if modality.one_of(&["text", "audio"])? == "audio" {
-                return Err(FieldError::new(modality.path(), "invalid_value", "Audio output is not supported by this model."));
+                return Err(FieldError::new(
+                    modality.path(),
+                    "invalid_value",
+                    "Audio output is not supported by this model.",
+                ));
             }
         }
     }
@@ -198,7 +217,9 @@ fn check_together(request: &ChatRequest, f: &Fields<'_>) -> Result<(), FieldErro
         code: None,
         message: format!("Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified."),
     };
-    if !has_tools && request.tool_choice.as_ref().is_some_and(|c| !matches!(c, ToolChoiceField::None | ToolChoiceField::Auto)) {
+    if !has_tools
+        && request.tool_choice.as_ref().is_some_and(|c| !matches!(c, ToolChoiceField::None | ToolChoiceField::Auto))
+    {
         return Err(only_with_tools("tool_choice"));
     }
     if !has_tools && request.tools.is_none() && request.tool_choice.is_some() {
@@ -208,13 +229,25 @@ fn check_together(request: &ChatRequest, f: &Fields<'_>) -> Result<(), FieldErro
         return Err(only_with_tools("parallel_tool_calls"));
     }
     if has_tools && request.functions.is_some() {
-        return Err(FieldError::new("functions", "invalid_value", "'functions' is the older name of 'tools': give one of them."));
+        return Err(FieldError::new(
+            "functions",
+            "invalid_value",
+            "'functions' is the older name of 'tools': give one of them.",
+        ));
     }
     if request.top_logprobs.is_some() && request.logprobs != Some(true) {
-        return Err(FieldError::new("top_logprobs", "invalid_value", "'top_logprobs' is only allowed when 'logprobs' is true."));
+        return Err(FieldError::new(
+            "top_logprobs",
+            "invalid_value",
+            "'top_logprobs' is only allowed when 'logprobs' is true.",
+        ));
     }
     if let (Some(item), false) = (f.get("stream_options"), request.stream == Some(true)) {
-        return Err(FieldError::new(item.path(), "invalid_value", "The 'stream_options' parameter is only allowed when 'stream' is enabled."));
+        return Err(FieldError::new(
+            item.path(),
+            "invalid_value",
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+        ));
     }
     Ok(())
 }
@@ -231,8 +264,11 @@ fn read_max_tokens(item: &Item<'_>) -> Result<i64, FieldError> {
 fn read_messages(item: &Item<'_>) -> Result<Vec<ChatMessage>, FieldError> {
     let messages = item.list(100_000)?;
     if messages.is_empty() {
-        return Err(FieldError::new("messages", "empty_array",
-            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead."));
+        return Err(FieldError::new(
+            "messages",
+            "empty_array",
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+        ));
     }
     messages.iter().map(read_message).collect()
 }
@@ -244,7 +280,8 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
         Some(calls) if role == "assistant" => calls.list(1024)?.iter().map(read_tool_call).collect::<Result<_, _>>()?,
         _ => Vec::new(),
     };
-    let legacy = f.get("function_call").filter(|_| role == "assistant").map(|call| read_legacy_call(&call)).transpose()?;
+    let legacy =
+        f.get("function_call").filter(|_| role == "assistant").map(|call| read_legacy_call(&call)).transpose()?;
     let content = f.get("content").map(|content| read_content(&content)).transpose()?;
     let tool_call_id = match role {
         "tool" => Some(f.required("tool_call_id")?.string()?.to_owned()),
@@ -280,7 +317,11 @@ fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
             "refusal" => text.push_str(f.required("refusal")?.string()?),
             other => {
                 let path = format!("{}.type", part.path());
-                return Err(FieldError::new(path, "unsupported_value", format!("This model reads text only; content of type '{other}' is not supported.")));
+                return Err(FieldError::new(
+                    path,
+                    "unsupported_value",
+                    format!("This model reads text only; content of type '{other}' is not supported."),
+                ));
             }
         }
     }
@@ -342,10 +383,15 @@ fn read_name(item: &Item<'_>, max: usize) -> Result<String, FieldError> {
     let name = item.string()?;
     let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if !is_word {
-        return Err(item.invalid("string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."));
+        return Err(item
+            .invalid("string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."));
     }
     if name.len() > max {
-        let message = format!("Invalid '{}': string too long. Expected a string with maximum length {max}, but got a string with length {} instead.", item.path(), name.len());
+        let message = format!(
+            "Invalid '{}': string too long. Expected a string with maximum length {max}, but got a string with length {} instead.",
+            item.path(),
+            name.len()
+        );
         return Err(FieldError::new(item.path(), "string_above_max_length", message));
     }
     Ok(name.to_owned())
@@ -390,7 +436,11 @@ fn read_tool_choice(item: &Item<'_>) -> Result<ToolChoiceField, FieldError> {
             let name = f.required("function")?.object()?.required("name")?.string()?.to_owned();
             Ok(ToolChoiceField::Function { name })
         }
-        "custom" => Err(FieldError::new(format!("{}.type", item.path()), "unsupported_value", "Custom tools are not supported yet.")),
+        "custom" => Err(FieldError::new(
+            format!("{}.type", item.path()),
+            "unsupported_value",
+            "Custom tools are not supported yet.",
+        )),
         _ => {
             let allowed = f.required("allowed_tools")?.object()?;
             let required = allowed.required("mode")?.one_of(&["auto", "required"])? == "required";

@@ -134,9 +134,13 @@ impl<'v> Item<'v> {
         let items = self.value.as_array().ok_or_else(|| self.wrong_type("an array"))?;
         if items.len() > max {
             let (path, n) = (&self.path, items.len());
-            return Err(FieldError::new(path, "array_above_max_length", format!(
-                "Invalid '{path}': array too long. Expected an array with maximum length {max}, but got an array with length {n} instead."
-            )));
+            return Err(FieldError::new(
+                path,
+                "array_above_max_length",
+                format!(
+                    "Invalid '{path}': array too long. Expected an array with maximum length {max}, but got an array with length {n} instead."
+                ),
+            ));
         }
         Ok(items.iter().enumerate().map(|(i, value)| Item { value, path: format!("{}[{i}]", self.path) }).collect())
     }
@@ -232,5 +236,9 @@ impl<'v> Item<'v> {
 }
 
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= 60 { text.to_owned() } else { format!("{}…", text.chars().take(60).collect::<String>()) }
+    if text.chars().count() <= 60 {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(60).collect::<String>())
+    }
 }

@@ -34,9 +34,14 @@ impl LlamaDevice {
     ///
     /// # Errors
     /// If llama.cpp cannot make the context, mostly for want of memory.
-    pub fn new(model: Model, backend: &'static llama_cpp_2::llama_backend::LlamaBackend, options: LlamaOptions) -> Result<Self, BackendError> {
+    pub fn new(
+        model: Model,
+        backend: &'static llama_cpp_2::llama_backend::LlamaBackend,
+        options: LlamaOptions,
+    ) -> Result<Self, BackendError> {
         let LlamaOptions { limits, n_threads } = options;
-        let small = |n: usize, what: &str| u32::try_from(n).map_err(|_| BackendError(format!("{what} is too large: {n}")));
+        let small =
+            |n: usize, what: &str| u32::try_from(n).map_err(|_| BackendError(format!("{what} is too large: {n}")));
         let n_threads = i32::try_from(n_threads).map_err(|_| BackendError("too many threads".into()))?;
         let n_batch = small(limits.n_batch, "the batch")?;
         let n_slots = small(limits.n_slots, "the number of slots")?;
@@ -48,9 +53,9 @@ impl LlamaDevice {
             .with_kv_unified(false)
             .with_n_threads(n_threads)
             .with_n_threads_batch(n_threads);
-        let context = model
-            .new_context(backend, params)
-            .map_err(|e| BackendError(format!("no context of {} slots with {} tokens each: {e}", limits.n_slots, limits.n_ctx)))?;
+        let context = model.new_context(backend, params).map_err(|e| {
+            BackendError(format!("no context of {} slots with {} tokens each: {e}", limits.n_slots, limits.n_ctx))
+        })?;
         let batch = LlamaBatch::new(limits.n_batch, 1);
         Ok(Self { context, batch, limits, sampler: Sampler::default() })
     }

@@ -47,7 +47,9 @@ pub enum LoadError {
         source: VocabError,
     },
     /// The processor lacks an instruction set that this build uses.
-    #[error("this build of drawplate needs a processor with {0}; build it on this machine, or with the feature 'dynamic-backends'")]
+    #[error(
+        "this build of drawplate needs a processor with {0}; build it on this machine, or with the feature 'dynamic-backends'"
+    )]
     Processor(&'static str),
     /// llama.cpp does not start.
     #[error("llama.cpp does not start: {0}")]
@@ -93,8 +95,7 @@ impl LlamaFile {
             .map_err(|e| LoadError::Refused { path: path.to_owned(), why: refusal(path, &e.to_string()) })?;
         // Why: one model per process, needed until its end; a leak makes the lifetimes of thread and tokenizer simple.
         let model: Model = Box::leak(Box::new(model));
-        let vocab = super::vocab::read(model)
-            .map_err(|source| LoadError::Vocab { path: path.to_owned(), source })?;
+        let vocab = super::vocab::read(model).map_err(|source| LoadError::Vocab { path: path.to_owned(), source })?;
         let piece = |token: llama_cpp_2::token::LlamaToken| match token.0 {
             ..0 => String::new(),
             _ => String::from_utf8_lossy(&model.vocab().token_to_piece(token, true, None)).into_owned(),
@@ -195,5 +196,7 @@ fn check_header(path: &Path) -> Result<(), LoadError> {
 /// llama.cpp only says "null"; the usual cause is a file that was not downloaded to its end.
 fn refusal(path: &Path, words: &str) -> String {
     let n_bytes = std::fs::metadata(path).map_or(0, |m| m.len());
-    format!("{words}; the file has {n_bytes} bytes, and may be truncated, damaged, or of an architecture this version does not know")
+    format!(
+        "{words}; the file has {n_bytes} bytes, and may be truncated, damaged, or of an architecture this version does not know"
+    )
 }

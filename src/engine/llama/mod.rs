@@ -7,4 +7,4 @@ mod load;
 mod vocab;
 
 pub use device::{LlamaDevice, LlamaOptions};
-pub use load::{LoadError, LlamaFile, Model};
+pub use load::{LlamaFile, LoadError, Model};

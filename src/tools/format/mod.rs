@@ -54,8 +54,12 @@ impl ToolFormat {
     pub fn spec(&self, tools: &[Tool], choice: &ToolChoice, parallel: bool, otherwise: &Otherwise) -> Spec {
         let mut schemas: Vec<(String, Arc<Document>)> =
             tools.iter().enumerate().map(|(i, tool)| (format!("tool_{i}"), Arc::clone(&tool.parameters))).collect();
-        let (calls, after_prose) =
-            if parallel { ("calls", "calls_after_prose") } else { ("one_call", "one_call_after_prose") };
+        // Source: OpenAI's function calling guide: a named function is called exactly once.
+        let (calls, after_prose) = if parallel && !matches!(choice, ToolChoice::Named(_)) {
+            ("calls", "calls_after_prose")
+        } else {
+            ("one_call", "one_call_after_prose")
+        };
         let start = match (choice, otherwise) {
             (ToolChoice::Required | ToolChoice::Named(_), _) => calls.to_owned(),
             (ToolChoice::Auto | ToolChoice::None, Otherwise::Prose) => format!("prose | {calls} | {after_prose}"),

@@ -1,0 +1,82 @@
+//! The promise's first line: a model that wants what the mask forbids still gives valid answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use drawplate::engine::{Engine, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, fake_vocab};
+use drawplate::grammar::{Budget, Compiler, GrammarError, Spec};
+use drawplate::guard::Check;
+use drawplate::schema::{Document, Limits as SchemaLimits};
+use tokio::sync::mpsc;
+
+use crate::support::schemas::sample;
+
+const N_SCHEMAS: usize = 300;
+const N_CTX: usize = 2048;
+
+#[test]
+fn random_tokens_give_valid_answers() {
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let compiler = Compiler::new(&vocab, N_CTX, Budget { time: Duration::from_secs(60), ..Budget::default() }).unwrap();
+    let limits = Limits { n_slots: 8, n_batch: 256, n_ctx: N_CTX };
+    let backend = FakeBackend::new(limits, FakeMode::Hostile, Arc::clone(&vocab), Duration::ZERO);
+    let mut engine = Engine::new(backend, Arc::clone(&vocab));
+    let (mut running, mut n_refused) = (Vec::new(), 0);
+    let cases = sample(N_SCHEMAS, 11);
+    let n_cases = cases.len();
+    for (i, (name, schema)) in cases.into_iter().enumerate() {
+        let Ok(document) = Document::parse(schema.clone(), SchemaLimits::default()) else {
+            n_refused += 1;
+            continue;
+        };
+        let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+        let grammar = match compiler.compile(&spec) {
+            Ok(grammar) => grammar,
+            Err(GrammarError::Schema { .. }) => {
+                n_refused += 1;
+                continue;
+            }
+            Err(other) => panic!("{name}: {other}"),
+        };
+        let (events, receiver) = mpsc::channel(N_CTX + 4);
+        engine.submit(Job {
+            prompt: vocab.tokenize(&name, false),
+            matcher: Some(grammar.matcher()),
+            sampling: Sampling { seed: i as u64, temperature: 1.5, ..Sampling::default() },
+            max_tokens: N_CTX,
+            logprobs: None,
+            events,
+            submitted: Instant::now(),
+            permit: None,
+        });
+        running.push((name, Check::new(&schema).unwrap(), receiver));
+    }
+    while !engine.is_idle() {
+        engine.step(Instant::now());
+    }
+    let (mut n_valid, mut n_cut, mut n_failed) = (0, 0, 0);
+    for (name, check, mut receiver) in running {
+        let mut text = Vec::new();
+        while let Ok(event) = receiver.try_recv() {
+            match event {
+                Event::Started { .. } => {}
+                Event::Token { token, .. } => text.extend_from_slice(vocab.bytes(token)),
+                Event::Finished(FinishReason::Length) => n_cut += 1,
+                Event::Finished(FinishReason::Stop) => {
+                    let text = std::str::from_utf8(&text).unwrap_or_else(|_| panic!("{name}: not UTF-8"));
+                    check.judge(text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
+                    n_valid += 1;
+                }
+                Event::Failed(error) => {
+                    eprintln!("{name}: {error}");
+                    n_failed += 1;
+                }
+            }
+        }
+    }
+    eprintln!(
+        "{n_cases} schemas: {n_valid} finished and valid, {n_cut} cut off, {n_refused} refused, {n_failed} failed"
+    );
+    assert!(n_failed * 50 <= n_cases, "{n_failed} answers failed in the grammar engine");
+    assert!(n_valid * 2 >= n_cases - n_refused, "hardly any answer finished; the test shows little");
+}

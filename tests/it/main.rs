@@ -1,0 +1,25 @@
+//! All tests that need more than one module, in one binary: llama.cpp is linked once.
+//!
+//! Without `DRAWPLATE_TEST_MODEL` the tests with a real model say that they are skipped, and pass.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api_schemas;
+mod backend_contract;
+mod bad_input;
+mod command_line;
+mod engine;
+mod errors;
+mod examples;
+mod grammars;
+mod hostile;
+mod layering;
+mod limits;
+#[path = "../model/mod.rs"]
+mod model;
+mod streaming;
+mod structured_output;
+mod tool_calling;

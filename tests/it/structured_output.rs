@@ -1,0 +1,122 @@
+//! Answers bound by `response_format`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Setup, TestServer, bound_body, chat_body};
+
+fn person() -> Value {
+    json!({"type": "object", "additionalProperties": false, "required": ["name", "age"],
+           "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer", "minimum": 0, "maximum": 120}}})
+}
+
+#[test]
+fn is_always_enforced_whatever_strict_says() {
+    let server = TestServer::start(Setup::default());
+    for strict in [json!(true), json!(false), json!(null), json!("true")] {
+        let mut body = bound_body(person(), json!({}));
+        body["response_format"]["json_schema"]["strict"] = strict.clone();
+        let answer = server.chat(&body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.finish_reason(), "stop");
+        let value: Value = serde_json::from_str(answer.content()).unwrap();
+        assert!(jsonschema::is_valid(&person(), &value), "strict {strict}: {value}");
+    }
+}
+
+#[test]
+fn json_object_gives_an_object() {
+    let server = TestServer::start(Setup::default());
+    for seed in 0..10 {
+        let answer = server.chat(&chat_body(json!({"response_format": {"type": "json_object"}, "seed": seed})));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        if answer.finish_reason() == "stop" {
+            assert!(serde_json::from_str::<Value>(answer.content()).unwrap().is_object());
+        }
+    }
+}
+
+#[test]
+fn the_declared_order_of_keys_is_kept() {
+    let server = TestServer::start(Setup::default());
+    let properties: serde_json::Map<String, Value> =
+        ["z", "a", "m", "b"].map(|k| (k.to_owned(), json!({"type": "boolean"}))).into_iter().collect();
+    let schema = json!({"type": "object", "properties": properties, "required": ["a", "b", "m", "z"], "additionalProperties": false});
+    let answer = server.chat(&bound_body(schema, json!({})));
+    let value: Value = serde_json::from_str(answer.content()).unwrap();
+    assert_eq!(value.as_object().unwrap().keys().collect::<Vec<_>>(), ["z", "a", "m", "b"]);
+}
+
+#[test]
+fn whitespace_cannot_run_away() {
+    // A model that wants nothing but whitespace.
+    let server = TestServer::start(Setup::scripted(&" \n\t".repeat(2000)));
+    let schema = json!({"type": "object", "properties": {"a": {"type": "boolean"}, "b": {"type": "null"}}, "required": ["a", "b"], "additionalProperties": false});
+    let answer = server.chat(&bound_body(schema, json!({})));
+    assert_eq!(answer.finish_reason(), "stop");
+    assert!(answer.content().starts_with('{') && answer.content().len() < 400, "{:?}", answer.content());
+}
+
+#[test]
+fn a_stop_string_does_not_cut_a_bound_answer() {
+    let server = TestServer::start(Setup::scripted(r#"{"name": "a, b", "age": 3}"#));
+    let answer = server.chat(&bound_body(person(), json!({"stop": [","]})));
+    assert_eq!(answer.content(), r#"{"name": "a, b", "age": 3}"#);
+    assert_eq!(answer.header("x-drawplate-ignored-fields"), Some("stop"));
+}
+
+#[test]
+fn free_text_ends_at_a_stop_string() {
+    let server = TestServer::start(Setup::scripted("one two three"));
+    let answer = server.chat(&chat_body(json!({"stop": "two"})));
+    assert_eq!((answer.content(), answer.finish_reason()), ("one ", "stop"));
+    let answer = server.chat(&chat_body(json!({"max_tokens": 2})));
+    assert_eq!(answer.finish_reason(), "length");
+    assert_eq!(answer.body["usage"]["completion_tokens"], 2);
+}
+
+#[test]
+fn several_choices_differ_and_are_all_bound() {
+    let server = TestServer::start(Setup::default());
+    let answer = server.chat(&bound_body(person(), json!({"n": 3})));
+    let texts: Vec<&str> =
+        answer.body["choices"].as_array().unwrap().iter().map(|c| c["message"]["content"].as_str().unwrap()).collect();
+    assert_eq!(texts.len(), 3);
+    assert!(texts[0] != texts[1] || texts[1] != texts[2], "{texts:?}");
+    for text in texts {
+        assert!(jsonschema::is_valid(&person(), &serde_json::from_str(text).unwrap()), "{text}");
+    }
+}
+
+#[test]
+fn log_probabilities_cover_every_token() {
+    let server = TestServer::start(Setup::scripted(r#"{"name": "a", "age": 3}"#));
+    let answer = server.chat(&bound_body(person(), json!({"logprobs": true, "top_logprobs": 3})));
+    let entries = answer.body["choices"][0]["logprobs"]["content"].as_array().unwrap();
+    let text: String = entries.iter().map(|e| e["token"].as_str().unwrap()).collect();
+    assert_eq!(text, answer.content());
+    assert_eq!(answer.body["usage"]["completion_tokens"], entries.len());
+    for entry in entries {
+        assert_eq!(entry["top_logprobs"].as_array().unwrap().len(), 3);
+        assert!(entry["logprob"].as_f64().unwrap() <= 0.0);
+        assert!(entry["top_logprobs"][0]["logprob"].as_f64() >= entry["logprob"].as_f64());
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_answer() {
+    let server = TestServer::start(Setup::default());
+    let body = bound_body(person(), json!({"seed": 42}));
+    let first = server.chat(&body);
+    for _ in 0..3 {
+        assert_eq!(server.chat(&body).content(), first.content());
+    }
+}
+
+#[test]
+fn a_schema_too_large_for_the_prompt_is_enforced_all_the_same() {
+    let values: Vec<String> = (0..3000).map(|i| format!("value_{i}")).collect();
+    let server = TestServer::start(Setup::default());
+    let answer = server.chat(&bound_body(json!({"enum": values}), json!({})));
+    assert!(answer.header("x-drawplate-note").is_some_and(|note| note.contains("too large to be shown")));
+    assert!(values.contains(&serde_json::from_str::<String>(answer.content()).unwrap()));
+}

@@ -1,0 +1,167 @@
+//! Tools through the generic format: every tool choice, plain and streamed.
+
+use drawplate::engine::FakeMode;
+use serde_json::{Value, json};
+
+use crate::support::{Setup, TestServer, chat_body, fold};
+
+fn tools() -> Value {
+    json!([
+        {"type": "function", "function": {"name": "weather", "description": "Weather of a city", "parameters": {
+            "type": "object", "additionalProperties": false, "required": ["city"],
+            "properties": {"city": {"enum": ["Rome", "Oslo"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}}}}},
+        {"type": "function", "function": {"name": "now"}},
+    ])
+}
+
+const CALL: &str = "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>";
+
+fn check_calls(message: &Value) -> Vec<String> {
+    let weather = &tools()[0]["function"]["parameters"];
+    let calls = message["tool_calls"].as_array().cloned().unwrap_or_default();
+    calls
+        .iter()
+        .map(|call| {
+            assert_eq!(call["type"], "function");
+            assert!(call["id"].as_str().unwrap().starts_with("call_"));
+            let arguments: Value = serde_json::from_str(call["function"]["arguments"].as_str().unwrap()).unwrap();
+            let name = call["function"]["name"].as_str().unwrap();
+            match name {
+                "weather" => assert!(jsonschema::is_valid(weather, &arguments), "{arguments}"),
+                "now" => assert_eq!(arguments, json!({})),
+                other => panic!("unknown tool {other}"),
+            }
+            name.to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn each_choice_does_what_it_says() {
+    let named = json!({"type": "function", "function": {"name": "now"}});
+    let allowed = |mode: &str| json!({"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [{"type": "function", "function": {"name": "now"}}]}});
+    let now = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
+    // (tool_choice, what the model wants to say, calls, content, finish reason)
+    for (choice, script, calls, content, finish) in [
+        (json!("auto"), "Hi there.", vec![], json!("Hi there."), "stop"),
+        (json!("auto"), CALL, vec!["weather"], Value::Null, "tool_calls"),
+        (json!("auto"), &format!("I look.{CALL}\n{now}"), vec!["weather", "now"], json!("I look."), "tool_calls"),
+        (json!("none"), CALL, vec![], json!(CALL), "stop"),
+        (json!("required"), "Hi there.", vec![], Value::Null, "any"),
+        (json!("required"), CALL, vec!["weather"], Value::Null, "tool_calls"),
+        (named.clone(), now, vec!["now"], Value::Null, "stop"),
+        (named, CALL, vec!["now"], Value::Null, "stop"),
+        (allowed("auto"), now, vec!["now"], Value::Null, "tool_calls"),
+        (allowed("required"), now, vec!["now"], Value::Null, "tool_calls"),
+    ] {
+        let server = TestServer::start(Setup::scripted(script));
+        let answer = server.chat(&chat_body(json!({"tools": tools(), "tool_choice": choice})));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let message = &answer.body["choices"][0]["message"];
+        let made = check_calls(message);
+        if finish == "any" {
+            assert!(!made.is_empty(), "{choice} on {script:?}: {}", answer.body);
+            continue;
+        }
+        assert_eq!(made, calls, "{choice} on {script:?}: {}", answer.body);
+        assert_eq!((&message["content"], answer.finish_reason()), (&content, finish), "{choice} on {script:?}");
+        assert_eq!(message.get("tool_calls").is_some(), !calls.is_empty(), "absent when there are none");
+    }
+}
+
+#[test]
+fn arguments_are_masked_from_the_marker_on() {
+    // The model wants a city that is not allowed, a tool that does not exist, and arguments that are no object.
+    for script in [
+        "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Paris\", \"days\": 99}}\n</tool_call>",
+        "<tool_call>\n{\"name\": \"delete\", \"arguments\": {}}\n</tool_call>",
+        "<tool_call>\n{\"name\": \"now\", \"arguments\": \"x\"}\n</tool_call>",
+        "Well <tool_call>oops",
+    ] {
+        let server = TestServer::start(Setup::scripted(script));
+        let answer = server.chat(&chat_body(json!({"tools": tools()})));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(!check_calls(&answer.body["choices"][0]["message"]).is_empty(), "{script:?}: {}", answer.body);
+    }
+}
+
+#[test]
+fn a_hostile_model_breaks_no_format() {
+    let server = TestServer::start(Setup { mode: FakeMode::Hostile, ..Setup::default() });
+    for seed in 0..40 {
+        for (choice, parallel) in [("auto", true), ("auto", false), ("required", true), ("required", false)] {
+            let answer = server.chat(&chat_body(json!({"tools": tools(), "tool_choice": choice, "parallel_tool_calls": parallel, "seed": seed, "temperature": 1.5})));
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let n_calls = check_calls(&answer.body["choices"][0]["message"]).len();
+            assert!((choice == "auto" || n_calls > 0) && (parallel || n_calls < 2), "{}", answer.body);
+        }
+    }
+}
+
+#[test]
+fn parallel_calls_can_be_forbidden() {
+    let server = TestServer::start(Setup::scripted(&format!("{CALL}\n{CALL}")));
+    let many = server.chat(&chat_body(json!({"tools": tools()})));
+    assert_eq!(check_calls(&many.body["choices"][0]["message"]).len(), 2);
+    let one = server.chat(&chat_body(json!({"tools": tools(), "parallel_tool_calls": false})));
+    assert_eq!(check_calls(&one.body["choices"][0]["message"]).len(), 1);
+}
+
+#[test]
+fn streams_like_the_plain_answer() {
+    let script = format!("I look. {CALL}\n{CALL}");
+    let server = TestServer::start(Setup::scripted(&script));
+    let body = chat_body(json!({"tools": tools()}));
+    let plain = server.chat(&body);
+    let message = &plain.body["choices"][0]["message"];
+    let (content, calls, finish) = fold(&server.stream(&body), 0);
+    assert_eq!(message["content"], content);
+    assert_eq!(finish.as_deref(), Some("tool_calls"));
+    let plain_calls = message["tool_calls"].as_array().unwrap();
+    assert_eq!(calls.len(), plain_calls.len());
+    assert_ne!(calls[0].0, calls[1].0, "ids are unique");
+    for ((_, name, arguments), plain) in calls.iter().zip(plain_calls) {
+        assert_eq!((&plain["function"]["name"], &plain["function"]["arguments"]), (&json!(name), &json!(arguments)));
+    }
+}
+
+#[test]
+fn tools_and_a_response_format_are_one_grammar() {
+    let format = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"], "additionalProperties": false}}});
+    for (script, content, calls) in [("{\"ok\": true}", json!("{\"ok\": true}"), 0), (CALL, Value::Null, 1)] {
+        let server = TestServer::start(Setup::scripted(script));
+        let answer = server.chat(&chat_body(json!({"tools": tools(), "response_format": format})));
+        let message = &answer.body["choices"][0]["message"];
+        assert_eq!((&message["content"], check_calls(message).len()), (&content, calls), "{}", answer.body);
+    }
+}
+
+#[test]
+fn a_loop_of_two_turns() {
+    let server = TestServer::start(Setup::scripted("It rains."));
+    let answer = server.chat(&chat_body(json!({"tools": tools(), "messages": [
+        {"role": "user", "content": "Rain in Oslo?"},
+        {"role": "assistant", "content": null, "tool_calls": [
+            {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\": \"Oslo\"}"}},
+            {"id": "call_2", "type": "function", "function": {"name": "now", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "call_2", "content": "noon"},
+        {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "rain"}]},
+    ]})));
+    assert_eq!(answer.content(), "It rains.");
+}
+
+#[test]
+fn the_older_functions_still_work() {
+    let functions: Vec<Value> = tools().as_array().unwrap().iter().map(|t| t["function"].clone()).collect();
+    let server = TestServer::start(Setup::scripted(CALL));
+    let body = chat_body(json!({"functions": functions, "function_call": {"name": "weather"}}));
+    let answer = server.chat(&body);
+    let message = &answer.body["choices"][0]["message"];
+    assert_eq!(answer.finish_reason(), "function_call");
+    assert_eq!(message["function_call"], json!({"name": "weather", "arguments": "{\"city\": \"Oslo\"}"}));
+    assert!(message.get("tool_calls").is_none());
+    let chunks = server.stream(&body);
+    let arguments: String =
+        chunks.iter().filter_map(|c| c["choices"][0]["delta"]["function_call"]["arguments"].as_str()).collect();
+    assert_eq!(arguments, "{\"city\": \"Oslo\"}");
+}
