@@ -27,7 +27,6 @@ use error::ApiError;
 const MAX_BODY_BYTES: usize = 32 << 20;
 
 /// Makes the server's routes.
-#[must_use]
 pub fn router(state: Arc<AppState>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)

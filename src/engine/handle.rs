@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -162,10 +162,7 @@ fn run<B: Backend>(engine: &mut Engine<B>, inbox: &Receiver<Command>) {
                 Command::Submit(job) => engine.submit(*job),
                 Command::Shutdown { deadline: at } => deadline = Some(at),
             }
-            next = match inbox.try_recv() {
-                Ok(command) => Some(command),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = inbox.try_recv().ok();
         }
         engine.step(Instant::now());
     }

@@ -142,10 +142,10 @@ impl Decoding {
             return self.leave(Event::Finished(FinishReason::Stop));
         }
         let token = drawn.token;
-        if let Some(matcher) = &mut self.job.matcher {
-            if let Err(error) = matcher.accept(token) {
-                return self.leave(Event::Failed(EngineError::Matcher(error.to_string())));
-            }
+        if let Some(matcher) = &mut self.job.matcher
+            && let Err(error) = matcher.accept(token)
+        {
+            return self.leave(Event::Failed(EngineError::Matcher(error.to_string())));
         }
         self.push(token, drawn.logprobs, false);
         if self.is_complete() {

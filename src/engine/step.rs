@@ -59,12 +59,16 @@ impl<B: Backend> Engine<B> {
 
     /// Runs one step: at most one call of the device.
     pub fn step(&mut self, now: Instant) {
+        self.advance(now);
+        METRICS.running.set(self.pending().len() as u64);
+    }
+
+    fn advance(&mut self, now: Instant) {
         self.n_steps += 1;
         self.cancel();
         self.admit(now);
-        let pending: Vec<Pending> = self.pending();
+        let pending = self.pending();
         METRICS.waiting.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
-        METRICS.running.set(pending.len() as u64);
         if pending.is_empty() {
             return;
         }
@@ -88,10 +92,10 @@ impl<B: Backend> Engine<B> {
             !is_gone
         });
         for slot in &mut self.slots {
-            if matches!(slot, Slot::Busy(resident) if resident.job().events.is_closed()) {
-                if let Slot::Busy(resident) = std::mem::replace(slot, free(Vec::new(), 0)) {
-                    *slot = free(resident.cancel(), self.n_steps);
-                }
+            if matches!(slot, Slot::Busy(resident) if resident.job().events.is_closed())
+                && let Slot::Busy(resident) = std::mem::replace(slot, free(Vec::new(), 0))
+            {
+                *slot = free(resident.cancel(), self.n_steps);
             }
         }
     }

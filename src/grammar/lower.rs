@@ -47,10 +47,10 @@ pub(super) fn lower(document: &Document, max_answer_bytes: usize) -> Result<(Val
     try_visit(document.value(), &mut |at, schema| {
         let Value::Object(map) = schema else { return Ok(()) };
         check_exact(at, map)?;
-        if let Some(Value::String(name)) = map.get("format") {
-            if formats::lookup(name).is_none() {
-                findings.unknown_formats.push(at.child("format"));
-            }
+        if let Some(Value::String(name)) = map.get("format")
+            && formats::lookup(name).is_none()
+        {
+            findings.unknown_formats.push(at.child("format"));
         }
         Ok(())
     })?;
@@ -84,13 +84,15 @@ fn check_exact(at: &Pointer, map: &Map<String, Value>) -> Result<(), SchemaError
     };
     let n_required = map.get("required").and_then(Value::as_array).map_or(0, Vec::len);
     let is_open = map.get("additionalProperties") != Some(&Value::Bool(false)) || map.contains_key("patternProperties");
-    if let Some(min) = map.get("minProperties").and_then(Value::as_u64) {
-        if min > 1 && is_open && min > n_required as u64 {
-            return unsupported(
-                "minProperties",
-                "with undeclared keys, one key written twice would count as two; declare and require the keys",
-            );
-        }
+    if let Some(min) = map.get("minProperties").and_then(Value::as_u64)
+        && min > 1
+        && is_open
+        && min > n_required as u64
+    {
+        return unsupported(
+            "minProperties",
+            "with undeclared keys, one key written twice would count as two; declare and require the keys",
+        );
     }
     for (keyword, value) in map {
         match (keyword.as_str(), value) {
@@ -147,13 +149,13 @@ fn rewrite_one(map: &mut Map<String, Value>, ref_hides_siblings: bool, max_answe
     if let Some(Value::Object(patterns)) = map.get_mut("patternProperties") {
         *patterns = std::mem::take(patterns).into_iter().map(|(p, schema)| (spell_out_spaces(&p), schema)).collect();
     }
-    if let Some(Value::String(name)) = map.remove("format").as_ref() {
-        if let Some(format) = formats::lookup(name) {
-            let patterns = format.patterns.iter().map(|p| json!({"pattern": format!("^(?:{p})$")}));
-            match map.entry("allOf").or_insert_with(|| json!([])) {
-                Value::Array(all) => all.extend(patterns),
-                other => *other = patterns.collect(),
-            }
+    if let Some(Value::String(name)) = map.remove("format").as_ref()
+        && let Some(format) = formats::lookup(name)
+    {
+        let patterns = format.patterns.iter().map(|p| json!({"pattern": format!("^(?:{p})$")}));
+        match map.entry("allOf").or_insert_with(|| json!([])) {
+            Value::Array(all) => all.extend(patterns),
+            other => *other = patterns.collect(),
         }
     }
 }
@@ -161,12 +163,14 @@ fn rewrite_one(map: &mut Map<String, Value>, ref_hides_siblings: bool, max_answe
 /// Writes `3.0` as `3`: the specification calls both integers.
 fn whole_number(map: &mut Map<String, Value>, keyword: &str) {
     let Some(value) = map.get_mut(keyword) else { return };
-    if let (None, Some(float)) = (value.as_u64(), value.as_f64()) {
-        if float >= 0.0 && float.fract() == 0.0 && float <= EXACT_INTEGER {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
-            let whole = float as u64;
-            *value = json!(whole);
-        }
+    if let (None, Some(float)) = (value.as_u64(), value.as_f64())
+        && float >= 0.0
+        && float.fract() == 0.0
+        && float <= EXACT_INTEGER
+    {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
+        let whole = float as u64;
+        *value = json!(whole);
     }
 }
 

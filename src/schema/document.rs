@@ -82,14 +82,14 @@ fn is_shallow(value: &Value, depth_left: usize) -> bool {
 
 fn check_metaschema(value: &Value) -> Result<(), SchemaError> {
     // Why: an unknown `$schema` makes the validator look for that metaschema; its own keywords cannot be known.
-    if let Some(uri) = value.get("$schema").and_then(Value::as_str) {
-        if Draft::default().detect(value) == Draft::Unknown {
-            let kind = ErrorKind::Unsupported {
-                keyword: "$schema".into(),
-                why: format!("'{uri}' names no JSON Schema draft; drafts 4, 6, 7, 2019-09 and 2020-12 are known"),
-            };
-            return Err(SchemaError::at_keyword(&Pointer::default(), "$schema", kind));
-        }
+    if let Some(uri) = value.get("$schema").and_then(Value::as_str)
+        && Draft::default().detect(value) == Draft::Unknown
+    {
+        let kind = ErrorKind::Unsupported {
+            keyword: "$schema".into(),
+            why: format!("'{uri}' names no JSON Schema draft; drafts 4, 6, 7, 2019-09 and 2020-12 are known"),
+        };
+        return Err(SchemaError::at_keyword(&Pointer::default(), "$schema", kind));
     }
     let Err(error) = jsonschema::meta::validate(value) else { return Ok(()) };
     let pointer = Pointer::parse(error.instance_path().as_str());

@@ -200,9 +200,7 @@ fn check_without_effect(f: &Fields<'_>) -> Result<(), FieldError> {
             }
         }
     }
-    for name in ["store"] {
-        f.get(name).map(|i| i.boolean()).transpose()?;
-    }
+    f.get("store").map(|i| i.boolean()).transpose()?;
     for name in ["user", "safety_identifier", "prompt_cache_key", "service_tier"] {
         f.get(name).map(|i| i.string()).transpose()?;
     }

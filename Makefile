@@ -1,0 +1,57 @@
+# The two commands that do everything are `make serve` and `make test`; both may be run again at any time.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Building llama.cpp takes minutes and memory: not more than two compilers at once, unless JOBS says so.
+JOBS ?= 2
+# Arguments for the server, as in: make serve ARGS="--model my.gguf --port 8080"
+ARGS ?=
+
+CARGO := source scripts/env && cargo
+# With arguments of his own, a user may need no default model.
+NEEDS_DEFAULT_MODEL := $(if $(findstring --model,$(ARGS))$(DRAWPLATE_MODEL),,yes)
+
+.PHONY: help setup build model serve test check fmt clippy doc deny sdk clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup: ## Install what is missing: C++ compiler, CMake, libclang
+	@scripts/setup
+
+build: setup ## Build the server in release mode
+	@echo "build: the first time this takes about fifteen minutes on two cores, nearly all of it llama.cpp"
+	@$(CARGO) build --release --locked -j $(JOBS)
+
+model: ## Get the default model (98 MB) into the cache
+	@scripts/get-model >/dev/null
+
+serve: build $(if $(NEEDS_DEFAULT_MODEL),model) ## Set up, build, get the model, and serve on 127.0.0.1:1234
+	@$(CARGO) run --release --locked --quiet -j $(JOBS) -- serve $(ARGS)
+
+test: setup model ## Set up and run every test, those with the real model and the official SDKs included
+	@$(CARGO) build --release --locked -j $(JOBS) --bins --tests --benches
+	@DRAWPLATE_TEST_MODEL="$$(scripts/get-model 2>/dev/null)" && export DRAWPLATE_TEST_MODEL && \
+	  $(CARGO) test --release --locked -j $(JOBS) -- --nocapture && \
+	  cd fuzz && cargo test --release --locked -j $(JOBS)
+	@scripts/test-sdks
+
+check: fmt clippy test doc deny ## What CI runs
+
+fmt: ## Check the formatting
+	@$(CARGO) fmt --all --check
+
+clippy: setup ## Lint
+	@$(CARGO) clippy --release --locked -j $(JOBS) --all-targets -- -D warnings
+	@$(CARGO) clippy --release --locked -j $(JOBS) --no-default-features --lib --bins -- -D warnings
+
+doc: setup ## Build the documentation
+	@RUSTDOCFLAGS="-D warnings" && export RUSTDOCFLAGS && $(CARGO) doc --release --locked -j $(JOBS) --no-deps
+
+deny: ## Check licences and duplicates, if cargo-deny is installed
+	@if command -v cargo-deny >/dev/null 2>&1; then $(CARGO) deny check licenses bans; else echo "deny: cargo-deny is not installed; skipped (cargo install cargo-deny)"; fi
+
+clean: ## Delete what was built
+	@$(CARGO) clean
