@@ -67,6 +67,8 @@ const DURATION: &str = concat!(
     r"P(?:[0-9]+W|(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))?",
     r"|T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S))"
 );
+const REGEX: &str =
+    r"\^?(?:(?:[a-zA-Z0-9 _,:;=!@#%&~\-]|\\[dwsDWS.\-]|\[(?:a-z|A-Z|0-9|[a-zA-Z0-9_])+\]|\.)[*+?]?)*\$?";
 const IDN_HOST: &str = r"[a-z0-9\u{E0}-\u{F6}\u{F8}-\u{FF}\u{4E00}-\u{9FA5}]{1,15}(?:\.[a-z0-9\u{E0}-\u{F6}\u{F8}-\u{FF}\u{4E00}-\u{9FA5}]{1,15}){0,3}";
 
 /// Every format that is enforced. Sources: RFC 3339 (dates), 1123 and 5890 (hosts), 5321 (mail), 2673 and 4291
@@ -93,7 +95,7 @@ pub const FORMATS: [Format; 19] = [
         name: "uuid",
         patterns: &[r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"],
     },
-    Format { name: "regex", patterns: &[r"\^?(?:[a-zA-Z0-9 _,:;=!@#%&~\-]|\\[dwsDWS.\-]|\[[a-zA-Z0-9_]+\]|\.)*\$?"] },
+    Format { name: "regex", patterns: &[REGEX] },
 ];
 
 /// Finds an enforced format by name. An unknown name is an annotation, as 2020-12 says.

@@ -14,8 +14,10 @@ mod command_line;
 mod engine;
 mod errors;
 mod examples;
+mod formats;
 mod grammars;
 mod hostile;
+mod hub;
 mod layering;
 mod limits;
 #[path = "../model/mod.rs"]

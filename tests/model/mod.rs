@@ -16,7 +16,7 @@ use crate::support::schemas::sample;
 use crate::support::{TestServer, bound_body, chat_body, fold, model_path};
 
 const N_SCHEMAS: usize = 50;
-const MAX_TOKENS: usize = 150;
+const MAX_TOKENS: usize = 128;
 
 /// One server with the real model for all tests; nothing without a model.
 fn server() -> Option<&'static TestServer> {
