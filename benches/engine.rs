@@ -81,7 +81,7 @@ async fn run(engine: &EngineHandle, prompts: Vec<Vec<TokenId>>, grammar: Option<
         let (events, receiver) = tokio::sync::mpsc::channel(N_DECODE + 4);
         engine.submit(Job {
             prompt,
-            matcher: grammar.map(|g| g.matcher()),
+            grammar: grammar.cloned(),
             // A bias against every end keeps the lengths equal.
             sampling: Sampling { temperature: 0.0, ..Sampling::default() },
             max_tokens: N_DECODE,

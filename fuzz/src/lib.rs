@@ -22,7 +22,7 @@ fn vocab() -> &'static Vocab {
 pub fn analyze(data: &[u8]) {
     let Ok(schema) = serde_json::from_slice::<serde_json::Value>(data) else { return };
     let Ok(document) = Document::parse(schema.clone(), Limits { max_bytes: 4096, max_depth: 32 }) else { return };
-    let budget = Budget { time: Duration::from_secs(2), cache_entries: 1, ..Budget::default() };
+    let budget = Budget { time: Duration::from_secs(2), cache_bytes: 1, ..Budget::default() };
     let compiler = Compiler::new(vocab(), 512, budget).expect("a compiler");
     let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
     let Ok(compiled) = compiler.compile(&spec) else { return };

@@ -38,9 +38,10 @@ pub(super) struct AnswerForm {
 }
 
 /// Answers a chat request, plain or as a stream.
-pub(super) async fn create(State(state): State<Arc<AppState>>, JsonBody(body): JsonBody) -> Result<Response, ApiError> {
-    let (wire, unknown) = ChatRequest::read(&body)?;
-    drop(body);
+pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -> Result<Response, ApiError> {
+    let JsonBody { value, room } = body;
+    let (wire, unknown) = ChatRequest::read(&value)?;
+    drop(value);
     if let (Some(first), true) = (unknown.first(), state.options.reject_unknown_fields) {
         return Err(ApiError::bad_request(
             Some(first),
@@ -74,6 +75,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, JsonBody(body): J
         },
     };
     let prepared = state.generator.prepare(request).await?;
+    drop(room);
     let shows_schema = prepared.shows_schema;
     let answer = state.generator.start(&prepared)?;
     drop(prepared);

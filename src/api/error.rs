@@ -164,7 +164,8 @@ impl From<PrepareError> for ApiError {
             PrepareError::Template(error) => {
                 Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}."))
             }
-            PrepareError::Grammar(source) => Self::internal(source),
+            PrepareError::Busy => Self::busy(),
+            PrepareError::Grammar(detail) => Self::internal(detail),
         }
     }
 }

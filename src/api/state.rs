@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::generation::Generator;
 
 /// The model as clients see it.
@@ -35,9 +37,36 @@ pub struct AppState {
     pub model: ModelInfo,
     /// The operator's choices.
     pub options: ApiOptions,
+    /// Memory for bodies that are being read and prepared, in units of 64 KiB.
+    body_budget: Arc<Semaphore>,
 }
 
+/// Bodies in memory at once, together. A parsed body takes several times its text.
+const BODY_BUDGET_BYTES: usize = 48 << 20;
+/// Bodies up to here do not count: no flood of large ones shall hold up the small.
+const SMALL_BODY_BYTES: usize = 256 << 10;
+/// The unit of the budget.
+const BODY_UNIT_BYTES: usize = 64 << 10;
+
 impl AppState {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(generator: Arc<Generator>, model: ModelInfo, options: ApiOptions) -> Self {
+        let body_budget = Arc::new(Semaphore::new(BODY_BUDGET_BYTES / BODY_UNIT_BYTES));
+        Self { generator, model, options, body_budget }
+    }
+
+    /// Waits until a body of `n_bytes` fits beside those that are being read. Small bodies never wait.
+    pub(super) async fn room_for_body(&self, n_bytes: usize) -> Option<OwnedSemaphorePermit> {
+        if n_bytes <= SMALL_BODY_BYTES {
+            return None;
+        }
+        let n_units = n_bytes.div_ceil(BODY_UNIT_BYTES).clamp(1, BODY_BUDGET_BYTES / BODY_UNIT_BYTES);
+        let n_units = u32::try_from(n_units).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.body_budget).acquire_many_owned(n_units).await;
+        Some(room.expect("the semaphore is never closed"))
+    }
+
     /// Whether a request for `name` means the loaded model.
     #[must_use]
     pub fn serves(&self, name: &str) -> bool {

@@ -53,15 +53,15 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ..GeneratorOptions::default()
     };
     let generator = Arc::new(Generator::new(vocab, template, compiler, engine.clone(), options));
-    let state = Arc::new(AppState {
+    let state = Arc::new(AppState::new(
         generator,
-        model: ModelInfo { id: args.alias.clone().unwrap_or(name), created, aliases: vec!["default".to_owned()] },
-        options: ApiOptions {
+        ModelInfo { id: args.alias.clone().unwrap_or(name), created, aliases: vec!["default".to_owned()] },
+        ApiOptions {
             reject_unknown_fields: args.reject_unknown_fields,
             named_call_finishes_as_tool_calls: args.named_call_finishes_as_tool_calls,
             any_model_name: args.any_model_name,
         },
-    });
+    ));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
     runtime.block_on(run(listener, state, engine, thread))
 }

@@ -1,19 +1,20 @@
 //! What the engine is given and what it says back.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::sampling::{Sampling, TokenLogprobs};
-use crate::grammar::{Matcher, TokenId};
+use crate::grammar::{Compiled, TokenId};
 
 /// One generation: everything the engine needs to know of a request.
 #[derive(Debug)]
 pub struct Job {
     /// The prompt's tokens, at least one.
     pub prompt: Vec<TokenId>,
-    /// The grammar's state, for bound answers.
-    pub matcher: Option<Matcher>,
+    /// The grammar, for bound answers. Its matcher is made when a slot takes the sequence: waiting costs nothing.
+    pub grammar: Option<Arc<Compiled>>,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// Tokens to generate at most, end-of-generation tokens not counted.

@@ -18,7 +18,7 @@ pub(super) struct Waiting {
 /// A sequence in a slot.
 pub(super) enum Resident {
     /// The prompt goes into the cache; the first `n_done` tokens are there.
-    Prefilling { job: Job, n_done: usize },
+    Prefilling { job: Job, matcher: Option<Matcher>, n_done: usize },
     /// Tokens are generated.
     Decoding(Box<Decoding>),
 }
@@ -26,6 +26,7 @@ pub(super) enum Resident {
 /// A sequence whose prompt is in the cache.
 pub(super) struct Decoding {
     job: Job,
+    matcher: Option<Matcher>,
     /// Prompt and answer.
     tokens: Vec<TokenId>,
     /// How many of `tokens` have their cell.
@@ -50,7 +51,8 @@ impl Waiting {
         METRICS.prefix_reused_tokens.inc_by(n_cached as u64);
         METRICS.prompt_tokens.inc_by((self.job.prompt.len() - n_cached) as u64);
         send(&self.job, Event::Started { n_cached });
-        Resident::Prefilling { job: self.job, n_done: n_cached }
+        let matcher = self.job.grammar.as_ref().map(|grammar| grammar.matcher());
+        Resident::Prefilling { job: self.job, matcher, n_done: n_cached }
     }
 }
 
@@ -62,17 +64,17 @@ impl Resident {
         }
     }
 
-    pub(super) fn job_mut(&mut self) -> &mut Job {
+    pub(super) fn matcher_mut(&mut self) -> Option<&mut Matcher> {
         match self {
-            Self::Prefilling { job, .. } => job,
-            Self::Decoding(decoding) => &mut decoding.job,
+            Self::Prefilling { matcher, .. } => matcher.as_mut(),
+            Self::Decoding(decoding) => decoding.matcher.as_mut(),
         }
     }
 
     /// All tokens so far, and how many of them have their cell.
     pub(super) fn tokens(&self) -> (&[TokenId], usize) {
         match self {
-            Self::Prefilling { job, n_done } => (&job.prompt, *n_done),
+            Self::Prefilling { job, n_done, .. } => (&job.prompt, *n_done),
             Self::Decoding(decoding) => (&decoding.tokens, decoding.n_fed),
         }
     }
@@ -100,17 +102,17 @@ impl Resident {
     /// Counts `n_rows` tokens as fed and, if a token was drawn after the last of them, takes it.
     pub(super) fn fed(self, n_rows: usize, drawn: Option<Drawn>, vocab: &Vocab, n_ctx: usize) -> Next {
         let decoding = match self {
-            Self::Prefilling { job, n_done } => {
+            Self::Prefilling { job, matcher, n_done } => {
                 let n_done = n_done + n_rows;
                 if drawn.is_none() {
-                    return Next::Stay(Self::Prefilling { job, n_done });
+                    return Next::Stay(Self::Prefilling { job, matcher, n_done });
                 }
                 // Why: the first draw took its random number from a generator that was thrown away.
                 let mut rng = rng_of(&job);
                 let _first: f32 = rng.random();
                 let tokens = job.prompt.clone();
                 METRICS.time_to_first_token_seconds.observe(job.submitted.elapsed().as_secs_f64());
-                Decoding { job, tokens, n_fed: n_done, counts: Counts::new(), rng }
+                Decoding { job, matcher, tokens, n_fed: n_done, counts: Counts::new(), rng }
             }
             Self::Decoding(mut decoding) => {
                 decoding.n_fed += n_rows;
@@ -142,7 +144,7 @@ impl Decoding {
             return self.leave(Event::Finished(FinishReason::Stop));
         }
         let token = drawn.token;
-        if let Some(matcher) = &mut self.job.matcher
+        if let Some(matcher) = &mut self.matcher
             && let Err(error) = matcher.accept(token)
         {
             return self.leave(Event::Failed(EngineError::Matcher(error.to_string())));
@@ -163,7 +165,7 @@ impl Decoding {
     }
 
     fn is_complete(&self) -> bool {
-        self.job.matcher.as_ref().is_some_and(Matcher::is_stopped)
+        self.matcher.as_ref().is_some_and(Matcher::is_stopped)
     }
 
     /// How many tokens the answer may still get.
@@ -179,7 +181,7 @@ impl Decoding {
             return Vec::new();
         }
         let n_room = self.n_room(n_ctx);
-        let Some(matcher) = &mut self.job.matcher else { return Vec::new() };
+        let Some(matcher) = &mut self.matcher else { return Vec::new() };
         let mut forced = matcher.forced();
         forced.truncate(n_room);
         let n_taken = forced.iter().take_while(|t| !vocab.is_end(**t) && matcher.accept(**t).is_ok()).count();

@@ -136,7 +136,7 @@ impl<B: Backend> Engine<B> {
         let one = |(slot, draws): (&mut Slot, bool)| match slot {
             Slot::Busy(resident) if draws => {
                 let uniform = resident.uniform();
-                let mask = resident.job_mut().matcher.as_mut().map(crate::grammar::Matcher::mask).transpose()?;
+                let mask = resident.matcher_mut().map(crate::grammar::Matcher::mask).transpose()?;
                 Ok(Some(Prepared { mask, uniform }))
             }
             _ => Ok(None),

@@ -93,7 +93,8 @@ impl Generator {
     pub async fn prepare(self: &Arc<Self>, request: Request) -> Result<Prepared, PrepareError> {
         let time = self.compiler.budget().time;
         let this = Arc::clone(self);
-        let permit = Arc::clone(&self.preparing).acquire_owned().await.expect("the semaphore is never closed");
+        let waited = tokio::time::timeout(time, Arc::clone(&self.preparing).acquire_owned()).await;
+        let permit = waited.map_err(|_| PrepareError::Busy)?.expect("the semaphore is never closed");
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             prepare(request, &this.model())
@@ -130,7 +131,7 @@ impl Generator {
                 let (events, receiver) = mpsc::channel(prepared.max_tokens + 4);
                 self.engine.submit(Job {
                     prompt: prepared.prompt.clone(),
-                    matcher: prepared.grammar.as_ref().map(|grammar| grammar.matcher()),
+                    grammar: prepared.grammar.clone(),
                     sampling: crate::engine::Sampling { stream, ..prepared.sampling.clone() },
                     max_tokens: prepared.max_tokens,
                     logprobs: prepared.logprobs,

@@ -78,6 +78,9 @@ pub enum PrepareError {
     /// The template refuses the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// Others are being prepared for too long.
+    #[error("too many requests are being prepared")]
+    Busy,
     /// A grammar of ours does not compile.
     #[error("{0}")]
     Grammar(String),

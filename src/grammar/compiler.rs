@@ -26,8 +26,8 @@ pub struct Budget {
     pub max_items_in_row: usize,
     /// Wall-clock time of one compilation. A compilation that runs over it goes on alone and fills the cache.
     pub time: Duration,
-    /// Compiled grammars kept.
-    pub cache_entries: usize,
+    /// Text of all compiled grammars that are kept.
+    pub cache_bytes: usize,
 }
 
 impl Default for Budget {
@@ -37,7 +37,7 @@ impl Default for Budget {
             max_lexer_states: 50_000,
             max_items_in_row: 20_000,
             time: Duration::from_secs(10),
-            cache_entries: 128,
+            cache_bytes: 2 << 20,
         }
     }
 }
@@ -114,7 +114,7 @@ impl Compiler {
         limits.step_max_items = budget.max_items_in_row * 10;
         limits.verbose_errors = false;
         let max_answer_bytes = max_answer_tokens.saturating_mul(vocab.max_token_bytes());
-        Ok(Self { factory, cache: Cache::new(budget.cache_entries), max_answer_bytes, budget })
+        Ok(Self { factory, cache: Cache::new(budget.cache_bytes), max_answer_bytes, budget })
     }
 
     /// The budget that was given.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drawplate::engine::{Engine, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, fake_vocab};
-use drawplate::grammar::{Budget, Compiler, Matcher, Spec, TokenId, Vocab};
+use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId, Vocab};
 use drawplate::schema::Document;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
@@ -17,14 +17,14 @@ fn engine(vocab: &Arc<Vocab>, mode: FakeMode, n_slots: usize, n_batch: usize) ->
 fn submit(
     engine: &mut Engine<FakeBackend>,
     prompt: Vec<TokenId>,
-    matcher: Option<Matcher>,
+    grammar: Option<Arc<Compiled>>,
     max_tokens: usize,
 ) -> Receiver<Event> {
     let (events, receiver) = mpsc::channel(2000);
     let sampling = Sampling { seed: prompt.len() as u64, ..Sampling::default() };
     engine.submit(Job {
         prompt,
-        matcher,
+        grammar,
         sampling,
         max_tokens,
         logprobs: None,
@@ -62,10 +62,10 @@ fn read(receiver: &mut Receiver<Event>) -> (Vec<TokenId>, usize, usize, Option<F
     (tokens, n_forced, cached, end)
 }
 
-fn matcher(vocab: &Vocab, schema: Value) -> Matcher {
+fn grammar(vocab: &Vocab, schema: Value) -> Arc<Compiled> {
     let document = Document::parse(schema, drawplate::schema::Limits::default()).unwrap();
     let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
-    Compiler::new(vocab, 1024, Budget::default()).unwrap().compile(&spec).unwrap().matcher()
+    Compiler::new(vocab, 1024, Budget::default()).unwrap().compile(&spec).unwrap()
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn forced_tokens_cost_no_steps_of_their_own() {
     let schema =
         json!({"const": {"a_rather_long_name_of_a_property": [true, false, null], "another": "and a long text too"}});
     let mut engine = engine(&vocab, FakeMode::Random, 1, 256);
-    let mut receiver = submit(&mut engine, vec![1], Some(matcher(&vocab, schema.clone())), 900);
+    let mut receiver = submit(&mut engine, vec![1], Some(grammar(&vocab, schema.clone())), 900);
     let n_steps = run(&mut engine);
     let (tokens, n_forced, _, end) = read(&mut receiver);
     let text: Vec<u8> = tokens.iter().flat_map(|t| vocab.bytes(*t)).copied().collect();

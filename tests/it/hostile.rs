@@ -41,7 +41,7 @@ fn random_tokens_give_valid_answers() {
         let (events, receiver) = mpsc::channel(N_CTX + 4);
         engine.submit(Job {
             prompt: vocab.tokenize(&name, false),
-            matcher: Some(grammar.matcher()),
+            grammar: Some(grammar),
             sampling: Sampling { seed: i as u64, temperature: 1.5, ..Sampling::default() },
             max_tokens: N_CTX,
             logprobs: None,

@@ -86,7 +86,7 @@ impl TestServer {
         let compiler = Compiler::new(&vocab, engine.limits().n_ctx, Budget::default()).unwrap();
         let generator = Arc::new(Generator::new(Arc::clone(&vocab), template, compiler, engine.clone(), options));
         let model = ModelInfo { id: model.to_owned(), created: 0, aliases: vec!["default".into(), "a/b:c@d".into()] };
-        let state = Arc::new(AppState { generator, model, options: api });
+        let state = Arc::new(AppState::new(generator, model, api));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
