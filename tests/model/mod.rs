@@ -77,7 +77,8 @@ fn real_schemas_are_answered_validly() {
         }
     }
     eprintln!("{N_SCHEMAS} schemas, greedy and drawn, plain and streamed: {counts:?}");
-    assert!(counts.get("valid").is_some_and(|n| *n >= 10), "{counts:?}");
+    let n_answers = counts.get("valid").copied().unwrap_or(0) + counts.get("cut off").copied().unwrap_or(0);
+    assert!(counts.get("valid").is_some_and(|n| n * 4 >= n_answers), "hardly any answer finished: {counts:?}");
 }
 
 #[test]
