@@ -15,9 +15,9 @@ use drawplate::schema::Document;
 use serde_json::{Value, json};
 
 const N_SLOTS: usize = 4;
-const N_PROMPT: usize = 512;
-const N_DECODE: usize = 128;
-const N_RUNS: usize = 7;
+const N_PROMPT: usize = 256;
+const N_DECODE: usize = 64;
+const N_RUNS: usize = 3;
 
 fn main() {
     let Ok(path) = std::env::var("DRAWPLATE_TEST_MODEL") else {
