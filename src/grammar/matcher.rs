@@ -89,10 +89,10 @@ impl Matcher {
         self.0.is_accepting().map_err(|e| MatcherError(e.to_string()))
     }
 
-    /// Whether nothing can follow: the answer is complete.
+    /// Whether nothing can follow: the answer is complete. A matcher that failed is not.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.0.is_stopped()
+        self.0.is_stopped() && !self.0.is_error() && self.0.stop_reason().is_ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiler};
+use drawplate::grammar::{Budget, Compiler, Spec};
 use drawplate::schema::{Document, Limits};
 use drawplate::tools::format::{FORMATS, Otherwise};
 use drawplate::tools::{Tool, ToolChoice};
@@ -32,6 +32,17 @@ fn every_family_compiles_in_every_mode() {
             }
         }
     }
+}
+
+#[test]
+fn a_matcher_that_failed_is_not_complete() {
+    let vocab = fake_vocab().unwrap();
+    let compiler = Compiler::new(&vocab, 4096, Budget::default()).unwrap();
+    let document = Document::parse(json!({"type": "boolean"}), Limits::default()).unwrap();
+    let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+    let mut matcher = compiler.compile(&spec).unwrap().matcher();
+    assert!(matcher.accept(u32::from(b'x')).is_err());
+    assert!(!matcher.is_stopped() && matcher.mask().is_err());
 }
 
 #[test]
