@@ -29,11 +29,11 @@ fn main() {
     let vocab = Arc::new(file.take_vocab());
     let backend = file.device(LlamaOptions { limits, n_threads });
     let (engine, _thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions::default()).expect("starts");
-    let compiler = Compiler::new(&vocab, limits.n_ctx, Budget::default()).expect("a compiler");
+    let compiler = Compiler::new(&vocab, Budget::default()).expect("a compiler");
     let schema: Value = json!({"type": "array", "minItems": 400, "items": {"type": "object", "additionalProperties": false,
         "required": ["id", "name"], "properties": {"id": {"type": "integer"}, "name": {"type": "string", "maxLength": 20}}}});
     let document = Document::parse(schema, drawplate::schema::Limits::default()).expect("a schema");
-    let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+    let spec = Spec::value(Arc::new(document));
     let grammar = compiler.compile(&spec).expect("compiles");
     let text = "The quick brown fox jumps over the lazy dog while seven wizards quietly brew potions. ".repeat(60);
     let words: Vec<TokenId> = vocab.tokenize(&text, false);

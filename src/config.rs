@@ -27,6 +27,44 @@ pub enum Command {
     ///
     /// Example: drawplate serve --model hf:bartowski/Qwen2.5-7B-Instruct-GGUF/Qwen2.5-7B-Instruct-Q4_K_M.gguf
     Serve(ServeArgs),
+    /// Count how many schemas of a suite are enforced exactly, and measure compiling and masks.
+    ///
+    /// Example: drawplate conformance --format maskbench --model tokenizer.json cases.jsonl.xz
+    Conformance(ConformanceArgs),
+}
+
+/// Arguments of `conformance`.
+#[derive(Clone, Debug, Args)]
+pub struct ConformanceArgs {
+    /// How the cases are written.
+    #[arg(long, value_enum)]
+    pub format: SuiteFormat,
+    /// Whose vocabulary is used: a GGUF file, a tokenizer.json, or fake.
+    #[arg(short, long, default_value = "fake")]
+    pub model: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Write each failing case to this file, a JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    pub failures: Option<PathBuf>,
+    /// Only every N-th case.
+    #[arg(long, value_name = "N")]
+    pub every: Option<usize>,
+    /// Threads [default: one per core].
+    #[arg(short, long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// The file or folder.
+    pub path: PathBuf,
+}
+
+/// How cases are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SuiteFormat {
+    /// JSON lines of {name, schema, tests: [{valid, data}]}, optionally compressed as .xz.
+    Maskbench,
+    /// The folder of the official JSON Schema Test Suite, with tests/ and remotes/.
+    JsonSchemaTestSuite,
 }
 
 /// Arguments of `serve`.

@@ -24,7 +24,7 @@ pub fn analyze(data: &[u8]) {
     let Ok(document) = Document::parse(schema.clone(), Limits { max_bytes: 4096, max_depth: 32 }) else { return };
     let budget = Budget { time: Duration::from_secs(2), cache_bytes: 1, ..Budget::default() };
     let compiler = Compiler::new(vocab(), 512, budget).expect("a compiler");
-    let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+    let spec = Spec::value(Arc::new(document));
     let Ok(compiled) = compiler.compile(&spec) else { return };
     let Ok(check) = Check::new(&schema) else { return };
     let mut matcher = compiled.matcher();

@@ -216,6 +216,11 @@ impl From<AnswerError> for ApiError {
                 message: "The grammar of your schema went over its budget in mid-answer. Simplify the schema: fewer alternatives that begin alike, shorter patterns.".into(),
                 ..Self::internal(detail)
             },
+            AnswerError::Engine(EngineError::DeadEnd(detail)) => Self {
+                code: Some("no_valid_continuation"),
+                message: "No valid way to go on with this answer was found. Ask again, or simplify the part of the schema that the mask cannot see ahead: oneOf with overlapping branches, not, uniqueItems.".into(),
+                ..Self::internal(detail.to_owned())
+            },
             AnswerError::Engine(EngineError::Backend(_)) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NoCall => {
                 Self::internal(error.to_string())
             }

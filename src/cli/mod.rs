@@ -1,5 +1,6 @@
 //! One command per file. Only here and in main.rs are errors `anyhow`.
 
+mod conformance;
 mod hub;
 mod serve;
 
@@ -17,5 +18,6 @@ pub struct UsageError(pub String);
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve::serve(&args),
+        Command::Conformance(args) => conformance::conformance(&args),
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ModelSource::Hub { repo, file } => load_file(args, &hub::fetch(&repo, &file)?)?,
     };
     let Loaded { engine, thread, vocab, template, name, created } = loaded;
-    let compiler = Compiler::new(&vocab, engine.limits().n_ctx, Budget::default())?;
+    let compiler = Compiler::new(&vocab, Budget::default())?;
     let options = GeneratorOptions {
         limits: schema::Limits { max_bytes: args.max_schema_bytes, ..schema::Limits::default() },
         shows_schema: !args.no_schema_in_prompt,

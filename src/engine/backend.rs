@@ -71,8 +71,19 @@ pub trait Backend {
     /// If the device fails; the cells of all slots in `rows` are then undefined and must be truncated to 0.
     fn step(&mut self, rows: &[Row<'_>]) -> Result<Vec<Drawn>, BackendError>;
 
+    /// Draws again for the row at `row_idx` of the last step, from the same logits.
+    ///
+    /// # Errors
+    /// If the row wanted no token, or the mask allows nothing.
+    fn redraw(&mut self, row_idx: usize, row: &Row<'_>) -> Result<Drawn, BackendError>;
+
     /// Keeps the first `n` cells of `slot`. Returns how many are kept: `n`, or 0 if the model cannot cut.
     fn truncate(&mut self, slot: SlotId, n: usize) -> usize;
+
+    /// As [`Backend::truncate`], for a sequence that goes back and stays.
+    fn rewind(&mut self, slot: SlotId, n: usize) -> usize {
+        self.truncate(slot, n)
+    }
 
     /// Makes the cells of `to` a copy of the first `n` of `from`. Returns how many there are then.
     fn copy_prefix(&mut self, from: SlotId, to: SlotId, n: usize) -> usize;

@@ -112,11 +112,25 @@ impl Backend for FakeBackend {
         Ok(drawn)
     }
 
+    fn redraw(&mut self, _row_idx: usize, row: &Row<'_>) -> Result<Drawn, BackendError> {
+        let Want::Token(draw) = &row.want else { return Err(BackendError("the row wants no token".into())) };
+        assert_eq!(self.slots[row.slot.0].cells.get(row.pos), Some(&row.token), "not a row of the last step");
+        let logits = self.logits(&self.slots[row.slot.0], row);
+        self.sampler.draw(&logits, draw).ok_or_else(|| BackendError("the mask allows nothing".into()))
+    }
+
     fn truncate(&mut self, slot: SlotId, n: usize) -> usize {
         let slot = &mut self.slots[slot.0];
         assert!(n <= slot.cells.len(), "kept {n} of {} cells", slot.cells.len());
         slot.cells.truncate(n);
         slot.answer_at = None;
+        n
+    }
+
+    fn rewind(&mut self, slot: SlotId, n: usize) -> usize {
+        let answer_at = self.slots[slot.0].answer_at;
+        let n = self.truncate(slot, n);
+        self.slots[slot.0].answer_at = answer_at;
         n
     }
 

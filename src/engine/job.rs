@@ -70,4 +70,7 @@ pub enum EngineError {
     /// The grammar engine failed.
     #[error("{0}")]
     Matcher(String),
+    /// Whatever was tried, the guard vetoed it.
+    #[error("no valid continuation was found; the guard's last veto: {0}")]
+    DeadEnd(&'static str),
 }

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::job::{EngineError, Event, FinishReason, Job};
 use super::sampling::{Counts, Drawn, TokenLogprobs};
-use crate::grammar::{Matcher, TokenId, Vocab};
+use crate::grammar::{Mask, Matcher, TokenId, Verdict, Vocab};
 use crate::telemetry::metrics::METRICS;
 
 /// A job in the queue.
@@ -33,6 +33,31 @@ pub(super) struct Decoding {
     n_fed: usize,
     counts: Counts,
     rng: ChaCha8Rng,
+    /// What the client has not been told yet, because a veto may take it back.
+    held: Vec<Held>,
+    /// Where tokens were drawn that the guard may have to take back.
+    choices: Vec<usize>,
+    /// Tokens that led nowhere, with their positions.
+    bans: Vec<(usize, TokenId)>,
+    n_backs: usize,
+}
+
+/// A token that waits to be told.
+struct Held {
+    token: TokenId,
+    logprobs: Option<TokenLogprobs>,
+    is_forced: bool,
+}
+
+/// How often one answer may step back: enough for every dead end seen, few enough to end.
+const MAX_BACKS: usize = 512;
+
+/// What becomes of a drawn token.
+pub(super) enum Taken {
+    /// It is part of the answer, or ends it.
+    Yes(Next),
+    /// The guard vetoed it; another must be drawn.
+    Vetoed(Resident, &'static str),
 }
 
 /// What becomes of a resident sequence.
@@ -99,29 +124,72 @@ impl Resident {
         }
     }
 
-    /// Counts `n_rows` tokens as fed and, if a token was drawn after the last of them, takes it.
-    pub(super) fn fed(self, n_rows: usize, drawn: Option<Drawn>, vocab: &Vocab, n_ctx: usize) -> Next {
-        let decoding = match self {
-            Self::Prefilling { job, matcher, n_done } => {
-                let n_done = n_done + n_rows;
-                if drawn.is_none() {
-                    return Next::Stay(Self::Prefilling { job, matcher, n_done });
-                }
+    /// Counts `n_rows` tokens as fed; a prompt whose last token `draws` is done.
+    pub(super) fn fed(self, n_rows: usize, draws: bool) -> Self {
+        match self {
+            Self::Prefilling { job, matcher, n_done } if draws => {
                 // Why: the first draw took its random number from a generator that was thrown away.
                 let mut rng = rng_of(&job);
                 let _first: f32 = rng.random();
                 let tokens = job.prompt.clone();
                 METRICS.time_to_first_token_seconds.observe(job.submitted.elapsed().as_secs_f64());
-                Decoding { job, matcher, tokens, n_fed: n_done, counts: Counts::new(), rng }
+                Self::Decoding(Box::new(Decoding {
+                    job,
+                    matcher,
+                    tokens,
+                    n_fed: n_done + n_rows,
+                    counts: Counts::new(),
+                    rng,
+                    held: Vec::new(),
+                    choices: Vec::new(),
+                    bans: Vec::new(),
+                    n_backs: 0,
+                }))
             }
+            Self::Prefilling { job, matcher, n_done } => Self::Prefilling { job, matcher, n_done: n_done + n_rows },
             Self::Decoding(mut decoding) => {
                 decoding.n_fed += n_rows;
-                *decoding
+                Self::Decoding(decoding)
             }
-        };
-        match drawn {
-            Some(drawn) => decoding.accept(drawn, vocab, n_ctx),
-            None => Next::Stay(Self::Decoding(Box::new(decoding))),
+        }
+    }
+
+    /// Takes a drawn token, unless the guard vetoes it.
+    pub(super) fn take(self, drawn: Drawn, vocab: &Vocab, n_ctx: usize) -> Taken {
+        match self {
+            Self::Decoding(decoding) => decoding.accept(drawn, vocab, n_ctx),
+            prefilling @ Self::Prefilling { .. } => Taken::Yes(Next::Stay(prefilling)),
+        }
+    }
+
+    /// Forbids what has led nowhere from here. Returns whether anything is left.
+    pub(super) fn forbid_bans(&self, mask: &mut Mask) -> bool {
+        if let Self::Decoding(decoding) = self {
+            let here = decoding.tokens.len();
+            let banned = decoding.bans.iter().filter(|(pos, _)| *pos == here);
+            banned.for_each(|(_, token)| mask.forbid(*token));
+        }
+        mask.n_allowed() > 0
+    }
+
+    /// Goes back to the last choice, because nothing can follow here. `n_kept` cells stay valid.
+    ///
+    /// # Errors
+    /// If there is no choice left that the client has not been told.
+    pub(super) fn step_back(self, why: &'static str) -> Result<(Self, usize), (Self, EngineError)> {
+        match self {
+            Self::Decoding(mut decoding) => match decoding.step_back() {
+                Some(n_kept) => Ok((Self::Decoding(decoding), n_kept)),
+                None => Err((Self::Decoding(decoding), EngineError::DeadEnd(why))),
+            },
+            prefilling @ Self::Prefilling { .. } => Err((prefilling, EngineError::DeadEnd(why))),
+        }
+    }
+
+    /// Corrects how many tokens have their cell after the device cut them.
+    pub(super) fn cut(&mut self, n_cells: usize) {
+        if let Self::Decoding(decoding) = self {
+            decoding.n_fed = decoding.n_fed.min(n_cells);
         }
     }
 
@@ -139,29 +207,63 @@ impl Resident {
 }
 
 impl Decoding {
-    fn accept(mut self, drawn: Drawn, vocab: &Vocab, n_ctx: usize) -> Next {
-        if vocab.is_end(drawn.token) {
-            return self.leave(Event::Finished(FinishReason::Stop));
-        }
+    fn accept(mut self: Box<Self>, drawn: Drawn, vocab: &Vocab, n_ctx: usize) -> Taken {
         let token = drawn.token;
-        if let Some(matcher) = &mut self.matcher
-            && let Err(error) = matcher.accept(token)
-        {
-            return self.leave(Event::Failed(EngineError::Matcher(error.to_string())));
+        let verdict = match &mut self.matcher {
+            Some(matcher) if vocab.is_end(token) => Ok(matcher.end()),
+            Some(matcher) => matcher.accept(token),
+            None => Ok(Verdict::Taken),
+        };
+        match verdict {
+            Ok(Verdict::Taken) if vocab.is_end(token) => {
+                return Taken::Yes(self.leave(Event::Finished(FinishReason::Stop)));
+            }
+            Ok(Verdict::Taken) => {}
+            Ok(Verdict::Vetoed(veto)) => {
+                METRICS.guard_vetoes.inc();
+                return Taken::Vetoed(Resident::Decoding(self), veto.as_str());
+            }
+            Err(error) => return Taken::Yes(self.leave(Event::Failed(EngineError::Matcher(error.to_string())))),
+        }
+        if self.matcher.as_ref().is_some_and(Matcher::is_guarded) {
+            self.choices.push(self.tokens.len());
         }
         self.push(token, drawn.logprobs, false);
-        if self.is_complete() {
-            return self.leave(Event::Finished(FinishReason::Stop));
+        if !self.is_complete() {
+            let forced = self.forced(vocab, n_ctx);
+            forced.iter().for_each(|token| self.push(*token, None, true));
         }
-        let forced = self.forced(vocab, n_ctx);
-        forced.iter().for_each(|token| self.push(*token, None, true));
         if self.is_complete() {
-            return self.leave(Event::Finished(FinishReason::Stop));
+            return Taken::Yes(self.leave(Event::Finished(FinishReason::Stop)));
         }
         if self.n_room(n_ctx) == 0 {
-            return self.leave(Event::Finished(FinishReason::Length));
+            return Taken::Yes(self.leave(Event::Finished(FinishReason::Length)));
         }
-        Next::Stay(Resident::Decoding(Box::new(self)))
+        let n_unsettled = self.matcher.as_ref().map_or(0, Matcher::n_unsettled);
+        self.tell(n_unsettled);
+        Taken::Yes(Next::Stay(Resident::Decoding(self)))
+    }
+
+    /// Takes everything back to the last choice that the client does not know, and bans what was chosen.
+    fn step_back(&mut self) -> Option<usize> {
+        let n_told = self.tokens.len() - self.held.len();
+        let pos = self.choices.pop().filter(|pos| *pos >= n_told && self.n_backs < MAX_BACKS)?;
+        let n_back = self.tokens.len() - pos;
+        self.matcher.as_mut()?.rollback(n_back).ok()?;
+        let banned = self.tokens[pos];
+        for token in self.tokens.drain(pos..) {
+            if let Some(count) = self.counts.get_mut(&token) {
+                *count -= 1;
+            }
+        }
+        self.held.truncate(self.held.len() - n_back);
+        self.bans.retain(|(at, _)| *at <= pos);
+        self.bans.push((pos, banned));
+        self.n_backs += 1;
+        METRICS.guard_steps_back.inc();
+        // The last token that stays is fed again, for its logits.
+        self.n_fed = self.n_fed.min(pos.saturating_sub(1));
+        Some(self.n_fed)
     }
 
     fn is_complete(&self) -> bool {
@@ -184,23 +286,38 @@ impl Decoding {
         let Some(matcher) = &mut self.matcher else { return Vec::new() };
         let mut forced = matcher.forced();
         forced.truncate(n_room);
-        let n_taken = forced.iter().take_while(|t| !vocab.is_end(**t) && matcher.accept(**t).is_ok()).count();
+        let n_taken = forced
+            .iter()
+            .take_while(|t| !vocab.is_end(**t) && matches!(matcher.accept(**t), Ok(Verdict::Taken)))
+            .count();
         forced.truncate(n_taken);
         forced
     }
 
     /// Adds a token to the answer.
-    fn push(&mut self, token: TokenId, logprobs: Option<TokenLogprobs>, forced: bool) {
+    fn push(&mut self, token: TokenId, logprobs: Option<TokenLogprobs>, is_forced: bool) {
         self.tokens.push(token);
         *self.counts.entry(token).or_default() += 1;
-        METRICS.generated_tokens.inc();
-        if forced {
-            METRICS.forced_tokens.inc();
-        }
-        send(&self.job, Event::Token { token, logprobs, forced });
+        self.held.push(Held { token, logprobs, is_forced });
     }
 
-    fn leave(self, last: Event) -> Next {
+    /// Tells the client all but the last `n_held` tokens.
+    fn tell(&mut self, n_held: usize) {
+        let n_told = self.held.len().saturating_sub(n_held);
+        for Held { token, logprobs, is_forced } in self.held.drain(..n_told) {
+            METRICS.generated_tokens.inc();
+            if is_forced {
+                METRICS.forced_tokens.inc();
+            }
+            send(&self.job, Event::Token { token, logprobs, forced: is_forced });
+        }
+        let told_to = self.tokens.len() - self.held.len();
+        self.choices.retain(|pos| *pos >= told_to);
+        self.bans.retain(|(pos, _)| *pos >= told_to);
+    }
+
+    fn leave(mut self: Box<Self>, last: Event) -> Next {
+        self.tell(0);
         send(&self.job, last);
         let mut cached = self.tokens;
         cached.truncate(self.n_fed);

@@ -11,8 +11,8 @@ use super::job::{EngineError, Job};
 use super::plan::{Pending, Share, plan};
 use super::prefix::{Candidate, place};
 use super::sampling::{Counts, Drawn};
-use super::sequence::{Next, Resident, Waiting};
-use crate::grammar::{Mask, MatcherError, TokenId, Vocab};
+use super::sequence::{Next, Resident, Taken, Waiting};
+use crate::grammar::{Mask, Matcher, MatcherError, TokenId, Vocab};
 use crate::telemetry::metrics::METRICS;
 
 /// A lane of the KV cache.
@@ -37,6 +37,8 @@ pub struct Engine<B> {
 struct Prepared {
     mask: Option<Mask>,
     uniform: f32,
+    /// Whether anything is left that has not led nowhere before.
+    has_choice: bool,
 }
 
 impl<B: Backend> Engine<B> {
@@ -78,7 +80,7 @@ impl<B: Backend> Engine<B> {
         let prepared = self.prepare(&shares);
         METRICS.mask_seconds.observe(started.elapsed().as_secs_f64());
         let (shares, prepared) = self.drop_failed(shares, prepared);
-        self.compute(&shares, &prepared);
+        self.compute(&shares, prepared);
         METRICS.step_seconds.observe(started.elapsed().as_secs_f64());
     }
 
@@ -136,8 +138,9 @@ impl<B: Backend> Engine<B> {
         let one = |(slot, draws): (&mut Slot, bool)| match slot {
             Slot::Busy(resident) if draws => {
                 let uniform = resident.uniform();
-                let mask = resident.matcher_mut().map(crate::grammar::Matcher::mask).transpose()?;
-                Ok(Some(Prepared { mask, uniform }))
+                let mut mask = resident.matcher_mut().map(Matcher::mask).transpose()?;
+                let has_choice = mask.as_mut().is_none_or(|mask| resident.forbid_bans(mask));
+                Ok(Some(Prepared { mask, uniform, has_choice }))
             }
             _ => Ok(None),
         };
@@ -162,24 +165,28 @@ impl<B: Backend> Engine<B> {
                 None
             }));
         }
+        for (slot_idx, prepared) in ready.iter().enumerate() {
+            if prepared.as_ref().is_some_and(|prepared| !prepared.has_choice) {
+                self.step_back(slot_idx, "every way on led to a dead end");
+                failed.push(slot_idx);
+            }
+        }
         (shares.into_iter().filter(|share| !failed.contains(&share.slot_idx)).collect(), ready)
     }
 
-    fn compute(&mut self, shares: &[Share], prepared: &[Option<Prepared>]) {
+    fn compute(&mut self, shares: &[Share], mut prepared: Vec<Option<Prepared>>) {
         let no_counts = Counts::new();
         let mut rows = Vec::with_capacity(shares.iter().map(|s| s.n_rows).sum());
+        let mut drawing = vec![0; self.slots.len()];
         for share in shares {
             let Slot::Busy(resident) = &self.slots[share.slot_idx] else { continue };
             let (tokens, n_fed) = resident.tokens();
             for pos in n_fed..n_fed + share.n_rows {
                 let want = match &prepared[share.slot_idx] {
-                    Some(prepared) if share.draws && pos + 1 == tokens.len() => Want::Token(Draw {
-                        mask: prepared.mask.as_ref(),
-                        sampling: &resident.job().sampling,
-                        counts: resident.counts().unwrap_or(&no_counts),
-                        uniform: prepared.uniform,
-                        logprobs: resident.job().logprobs,
-                    }),
+                    Some(prepared) if share.draws && pos + 1 == tokens.len() => {
+                        drawing[share.slot_idx] = rows.len();
+                        Want::Token(draw(resident, prepared, &no_counts))
+                    }
                     _ => Want::Nothing,
                 };
                 rows.push(Row { slot: SlotId(share.slot_idx), pos, token: tokens[pos], want });
@@ -188,25 +195,90 @@ impl<B: Backend> Engine<B> {
         if rows.is_empty() {
             return;
         }
-        match self.backend.step(&rows) {
-            Ok(drawn) => self.commit(shares, drawn),
+        let n_rows = rows.len();
+        let drawn = self.backend.step(&rows);
+        drop(rows);
+        match drawn {
+            Ok(drawn) => {
+                let mut drawn = drawn.into_iter();
+                for share in shares {
+                    let token = if share.draws { drawn.next() } else { None };
+                    let row_idx = drawing[share.slot_idx];
+                    self.commit(*share, token, row_idx, prepared[share.slot_idx].take());
+                }
+            }
             Err(error) => {
-                tracing::error!(%error, n_rows = rows.len(), "the device failed; its sequences are ended");
+                tracing::error!(%error, n_rows, "the device failed; its sequences are ended");
                 shares.iter().for_each(|share| self.fail(share.slot_idx, EngineError::Backend(error.0.clone())));
             }
         }
     }
 
-    fn commit(&mut self, shares: &[Share], drawn: Vec<Drawn>) {
-        let mut drawn = drawn.into_iter();
-        for share in shares {
-            let taken = std::mem::replace(&mut self.slots[share.slot_idx], free(Vec::new(), 0));
-            let Slot::Busy(resident) = taken else { continue };
-            let token = if share.draws { drawn.next() } else { None };
-            self.slots[share.slot_idx] = match resident.fed(share.n_rows, token, &self.vocab, self.limits.n_ctx) {
-                Next::Stay(resident) => Slot::Busy(resident),
-                Next::Leave { cached } => free(cached, self.n_steps),
+    /// Gives a slot its token; draws again as long as the guard vetoes.
+    fn commit(&mut self, share: Share, token: Option<Drawn>, row_idx: usize, prepared: Option<Prepared>) {
+        let slot_idx = share.slot_idx;
+        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), 0));
+        let Slot::Busy(resident) = taken else { return };
+        let mut resident = resident.fed(share.n_rows, share.draws);
+        let (Some(mut drawn), Some(mut prepared)) = (token, prepared) else {
+            self.slots[slot_idx] = Slot::Busy(resident);
+            return;
+        };
+        loop {
+            let token = drawn.token;
+            let why = match resident.take(drawn, &self.vocab, self.limits.n_ctx) {
+                Taken::Yes(Next::Stay(resident)) => {
+                    self.slots[slot_idx] = Slot::Busy(resident);
+                    return;
+                }
+                Taken::Yes(Next::Leave { cached }) => {
+                    self.slots[slot_idx] = free(cached, self.n_steps);
+                    return;
+                }
+                Taken::Vetoed(back, why) => {
+                    resident = back;
+                    why
+                }
             };
+            let is_left = prepared.mask.as_mut().is_some_and(|mask| {
+                mask.forbid(token);
+                mask.n_allowed() > 0
+            });
+            let again = if is_left { self.redraw(slot_idx, row_idx, &resident, &prepared) } else { None };
+            match again {
+                Some(again) => drawn = again,
+                None => {
+                    self.slots[slot_idx] = Slot::Busy(resident);
+                    self.step_back(slot_idx, why);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn redraw(&mut self, slot_idx: usize, row_idx: usize, resident: &Resident, prepared: &Prepared) -> Option<Drawn> {
+        let no_counts = Counts::new();
+        let (tokens, _) = resident.tokens();
+        let pos = tokens.len() - 1;
+        let want = Want::Token(draw(resident, prepared, &no_counts));
+        let row = Row { slot: SlotId(slot_idx), pos, token: tokens[pos], want };
+        self.backend.redraw(row_idx, &row).ok()
+    }
+
+    /// Takes a sequence back to its last choice, or ends it where there is none.
+    fn step_back(&mut self, slot_idx: usize, why: &'static str) {
+        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), self.n_steps));
+        let Slot::Busy(resident) = taken else { return };
+        match resident.step_back(why) {
+            Ok((mut resident, n_kept)) => {
+                let n_cells = self.backend.rewind(SlotId(slot_idx), n_kept);
+                resident.cut(n_cells);
+                self.slots[slot_idx] = Slot::Busy(resident);
+            }
+            Err((resident, error)) => {
+                self.backend.truncate(SlotId(slot_idx), 0);
+                resident.fail(error);
+            }
         }
     }
 
@@ -216,6 +288,16 @@ impl<B: Backend> Engine<B> {
         if let Slot::Busy(resident) = taken {
             resident.fail(error);
         }
+    }
+}
+
+fn draw<'a>(resident: &'a Resident, prepared: &'a Prepared, no_counts: &'a Counts) -> Draw<'a> {
+    Draw {
+        mask: prepared.mask.as_ref(),
+        sampling: &resident.job().sampling,
+        counts: resident.counts().unwrap_or(no_counts),
+        uniform: prepared.uniform,
+        logprobs: resident.job().logprobs,
     }
 }
 

@@ -170,9 +170,7 @@ fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>) -> Op
     let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
     match (tools, answer) {
         ([], None) => None,
-        ([], Some(document)) => {
-            Some(Spec { lark: "start: @answer".to_owned(), schemas: vec![("answer".to_owned(), Arc::clone(document))] })
-        }
+        ([], Some(document)) => Some(Spec::value(Arc::clone(document))),
         (tools, _) => Some(FORMAT.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
     }
 }
@@ -207,7 +205,7 @@ fn part_of_output(output: &Output) -> Part {
 
 fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Result<Checks, PrepareError> {
     let check = |part: Part, document: &Document| {
-        Check::new(document.value()).map(Arc::new).map_err(|e| {
+        Check::of(document).map(Arc::new).map_err(|e| {
             let error = SchemaError::at(Pointer::parse(&e.pointer), ErrorKind::Malformed(e.message));
             PrepareError::Schema { part, error }
         })

@@ -10,9 +10,12 @@ use llguidance::toktrie::InferenceCapabilities;
 use serde_json::Value;
 
 use super::cache::{Cache, Key};
-use super::lower::{Findings, lower};
-use super::{Matcher, Vocab, locate};
-use crate::schema::{Document, ErrorKind, Pointer, SchemaError};
+use super::emit::emit;
+use super::lower::lower;
+use super::watching::watch;
+use super::{Matcher, Vocab};
+use crate::guard::{Places, Watches};
+use crate::schema::{Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
 
 /// Bounds on what one grammar may cost.
@@ -49,7 +52,20 @@ pub struct Spec {
     pub lark: String,
     /// The schemas that it names.
     pub schemas: Vec<(String, Arc<Document>)>,
+    /// After which texts a value of a schema begins, for answers that are more than one value.
+    pub places: Vec<(String, String)>,
 }
+
+impl Spec {
+    /// An answer that is one value of `document`.
+    #[must_use]
+    pub fn value(document: Arc<Document>) -> Self {
+        Self { lark: "start: @answer".to_owned(), schemas: vec![(ANSWER.to_owned(), document)], places: Vec::new() }
+    }
+}
+
+/// The name of the schema that a whole answer has.
+pub const ANSWER: &str = "answer";
 
 /// Why there is no grammar.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -92,16 +108,15 @@ impl Compiled {
 pub struct Compiler {
     factory: ParserFactory,
     cache: Cache,
-    max_answer_bytes: usize,
     budget: Budget,
 }
 
 impl Compiler {
-    /// Makes a compiler whose answers have at most `max_answer_tokens`.
+    /// Makes a compiler for `vocab`.
     ///
     /// # Errors
     /// If llguidance cannot work with the vocabulary.
-    pub fn new(vocab: &Vocab, max_answer_tokens: usize, budget: Budget) -> Result<Self, GrammarError> {
+    pub fn new(vocab: &Vocab, budget: Budget) -> Result<Self, GrammarError> {
         let capabilities = InferenceCapabilities { ff_tokens: true, ..Default::default() };
         let mut factory = ParserFactory::new(vocab.env(), capabilities, &SlicedBiasComputer::json_slices())
             .map_err(|e| GrammarError::Grammar(e.to_string()))?;
@@ -112,9 +127,10 @@ impl Compiler {
         // Why: alternatives that begin alike stand side by side in one row; thousands of them are real.
         limits.max_items_in_row = budget.max_items_in_row;
         limits.step_max_items = budget.max_items_in_row * 10;
+        // Why: a pattern beside a length makes an automaton of their product, built while it is walked.
+        limits.step_lexer_fuel = 2_000_000;
         limits.verbose_errors = false;
-        let max_answer_bytes = max_answer_tokens.saturating_mul(vocab.max_token_bytes());
-        Ok(Self { factory, cache: Cache::new(budget.cache_bytes), max_answer_bytes, budget })
+        Ok(Self { factory, cache: Cache::new(budget.cache_bytes), budget })
     }
 
     /// The budget that was given.
@@ -123,28 +139,20 @@ impl Compiler {
         self.budget
     }
 
-    /// Looks `spec` up in the cache, refusals included.
-    #[must_use]
-    pub fn cached(&self, spec: &Spec) -> Option<Result<Arc<Compiled>, GrammarError>> {
-        let hit = self.cache.get(&Key::of(spec));
-        if hit.is_some() {
-            METRICS.grammar_cache_hits.inc();
-        }
-        hit
-    }
-
     /// Compiles `spec`, or finds it in the cache. Blocks for up to seconds: not for async code.
     ///
     /// # Errors
     /// With the schema, the place and the keyword at fault.
     pub fn compile(&self, spec: &Spec) -> Result<Arc<Compiled>, GrammarError> {
-        if let Some(hit) = self.cached(spec) {
+        let key = Key::of(spec);
+        if let Some(hit) = self.cache.get(&key) {
+            METRICS.grammar_cache_hits.inc();
             return hit;
         }
         let started = Instant::now();
         let result = self.compile_now(spec, started).map(Arc::new);
         METRICS.grammar_compile_seconds.observe(started.elapsed().as_secs_f64());
-        self.cache.put(Key::of(spec), result.clone());
+        self.cache.put(key, result.clone());
         result
     }
 
@@ -152,30 +160,31 @@ impl Compiler {
         let mut findings = Vec::with_capacity(spec.schemas.len());
         let mut lowered = Vec::with_capacity(spec.schemas.len());
         for (name, document) in &spec.schemas {
-            let (value, found) = lower(document, self.max_answer_bytes)
-                .map_err(|error| GrammarError::Schema { name: name.clone(), error })?;
-            lowered.push((name.clone(), value));
-            findings.push((name.clone(), found));
+            let one = lower_one(document).map_err(|error| GrammarError::Schema { name: name.clone(), error })?;
+            lowered.push((name.clone(), one));
+            findings.push((name.clone(), Findings::of(document)));
         }
         let mut grammars = vec![GrammarWithLexer::from_lark(spec.lark.clone())];
-        grammars.extend(lowered.iter().map(|(name, value)| named(name, value.clone())));
+        grammars.extend(lowered.iter().map(|(name, one)| named(name, one.lark.clone())));
         match self.build(grammars) {
-            Ok(pristine) => Ok(Compiled { pristine, findings, compile_time: started.elapsed() }),
-            Err(message) => Err(self.blame(spec, &lowered, &message, started)),
+            Ok(pristine) => {
+                let pristine = pristine.guarded(Arc::new(places(spec, &lowered)), self.factory.tok_env());
+                Ok(Compiled { pristine, findings, compile_time: started.elapsed() })
+            }
+            Err(message) => Err(self.blame(&lowered, &message)),
         }
     }
 
-    /// Finds which schema, and which keyword of it, made the compilation fail.
-    fn blame(&self, spec: &Spec, lowered: &[(String, Value)], message: &str, started: Instant) -> GrammarError {
-        for ((name, document), (_, value)) in spec.schemas.iter().zip(lowered) {
-            let attempt = |schema: &Value| self.build(vec![named("answer", schema.clone())]).err();
-            let Some(message) = attempt(value) else { continue };
-            // Why: looking for the keyword compiles again and again; a schema that is slow to fail is only named.
-            let time = self.budget.time.saturating_sub(started.elapsed()).min(started.elapsed() * 20);
-            let error = locate::locate(document, value, &message, time, &attempt);
-            return GrammarError::Schema { name: name.clone(), error };
+    /// Finds which schema made the compilation fail.
+    fn blame(&self, lowered: &[(String, Lowered)], message: &str) -> GrammarError {
+        for (name, one) in lowered {
+            let start = GrammarWithLexer::from_lark("start: @answer".to_owned());
+            let Err(message) = self.build(vec![start, named(ANSWER, one.lark.clone())]) else { continue };
+            tracing::debug!(%message, lark = one.lark, "a grammar does not compile");
+            let kind = ErrorKind::TooComplex(first_line(&message));
+            return GrammarError::Schema { name: name.clone(), error: SchemaError::at(Pointer::default(), kind) };
         }
-        match spec.schemas.first() {
+        match lowered.first() {
             Some((name, _)) => GrammarError::Schema {
                 name: name.clone(),
                 error: SchemaError::at(Pointer::default(), ErrorKind::TooComplex(first_line(message))),
@@ -200,8 +209,54 @@ impl Compiler {
     }
 }
 
-fn named(name: &str, schema: Value) -> GrammarWithLexer {
-    GrammarWithLexer { name: Some(name.to_owned()), json_schema: Some(schema), ..GrammarWithLexer::default() }
+/// A schema as grammar, and what the guard has to watch in its values.
+struct Lowered {
+    lark: String,
+    watches: Arc<Watches>,
+}
+
+fn lower_one(document: &Document) -> Result<Lowered, SchemaError> {
+    let (shapes, analysis) = lower(document)?;
+    let Some(lark) = emit(&shapes) else {
+        let kind = ErrorKind::Unsatisfiable("every value would have to hold another without end".to_owned());
+        return Err(SchemaError::at(Pointer::default(), kind));
+    };
+    let watches = Arc::new(watch(&shapes, document, analysis.is_exact)?);
+    Ok(Lowered { lark, watches })
+}
+
+fn places(spec: &Spec, lowered: &[(String, Lowered)]) -> Places {
+    let find = |wanted: &str| lowered.iter().find(|(name, _)| name == wanted).map(|(_, one)| Arc::clone(&one.watches));
+    Places {
+        start: find(ANSWER),
+        after: spec.places.iter().filter_map(|(text, name)| Some((text.clone(), find(name)?))).collect(),
+    }
+}
+
+/// What became of keywords that are not enforced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Places of `format`s that no specification defines: annotations, as 2020-12 says.
+    pub unknown_formats: Vec<Pointer>,
+}
+
+impl Findings {
+    fn of(document: &Document) -> Self {
+        let mut unknown_formats = Vec::new();
+        let _: Result<(), ()> = walk::try_visit(document.value(), &mut |at, schema| {
+            if let Some(Value::String(name)) = schema.get("format")
+                && formats::lookup(name).is_none()
+            {
+                unknown_formats.push(at.child("format"));
+            }
+            Ok(())
+        });
+        Self { unknown_formats }
+    }
+}
+
+fn named(name: &str, lark: String) -> GrammarWithLexer {
+    GrammarWithLexer { name: Some(name.to_owned()), lark_grammar: Some(lark), ..GrammarWithLexer::default() }
 }
 
 fn first_line(message: &str) -> String {

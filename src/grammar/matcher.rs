@@ -1,8 +1,11 @@
 //! The parser state of one sequence: gives masks, accepts tokens, knows forced tokens.
 
-use llguidance::toktrie::SimpleVob;
+use std::sync::Arc;
+
+use llguidance::toktrie::{SimpleVob, TokEnv};
 
 use super::TokenId;
+use crate::guard::{Follower, Places, Veto};
 
 /// The tokens allowed next: a bit set `[n_vocab]`.
 #[derive(Clone, Debug)]
@@ -26,6 +29,13 @@ impl Mask {
         }
     }
 
+    /// Takes `token` out of the mask.
+    pub fn forbid(&mut self, token: TokenId) {
+        if (token as usize) < self.0.len() {
+            self.0.disallow_token(token);
+        }
+    }
+
     /// The number of allowed tokens.
     #[must_use]
     pub fn n_allowed(&self) -> usize {
@@ -38,18 +48,54 @@ impl Mask {
 #[error("the grammar engine failed: {0}")]
 pub struct MatcherError(String);
 
-/// The parser state of one sequence.
-pub struct Matcher(Box<llguidance::Matcher>);
+/// The parser state of one sequence, and what the guard has seen of its text.
+pub struct Matcher {
+    inner: Box<llguidance::Matcher>,
+    guard: Option<Box<Guard>>,
+}
+
+struct Guard {
+    follower: Follower,
+    env: TokEnv,
+}
+
+/// What became of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It is part of the answer now.
+    Taken,
+    /// The mask allowed it, but a value would break its schema; nothing has changed.
+    Vetoed(Veto),
+}
 
 impl Matcher {
     pub(super) fn new(inner: llguidance::Matcher) -> Self {
-        Self(Box::new(inner))
+        Self { inner: Box::new(inner), guard: None }
+    }
+
+    /// Adds a guard to a matcher at the beginning of an answer.
+    pub(super) fn guarded(mut self, places: Arc<Places>, env: &TokEnv) -> Self {
+        if !places.is_idle() {
+            self.guard = Some(Box::new(Guard { follower: Follower::new(places), env: Arc::clone(env) }));
+        }
+        self
+    }
+
+    /// Whether a token that the mask allows may be vetoed.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.guard.is_some()
     }
 
     /// Makes an independent copy of a matcher, lexer caches included.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self(Box::new(self.0.deep_clone()))
+        let guard = self
+            .guard
+            .as_ref()
+            .map(|guard| Box::new(Guard { follower: guard.follower.clone(), env: Arc::clone(&guard.env) }));
+        Self { inner: Box::new(self.inner.deep_clone()), guard }
     }
 
     /// Computes the mask of the next token.
@@ -57,28 +103,67 @@ impl Matcher {
     /// # Errors
     /// If the grammar engine runs over its budget or finds no token at all.
     pub fn mask(&mut self) -> Result<Mask, MatcherError> {
-        self.0.compute_mask().map(Mask).map_err(|e| MatcherError(e.to_string()))
+        self.inner.compute_mask().map(Mask).map_err(|e| MatcherError(e.to_string()))
     }
 
-    /// Takes `token`, which the mask must have allowed.
+    /// Takes `token`, which the mask must have allowed, unless the guard vetoes it.
     ///
     /// # Errors
     /// If the grammar does not allow it, or the engine fails.
-    pub fn accept(&mut self, token: TokenId) -> Result<(), MatcherError> {
-        self.0.consume_token(token).map_err(|e| MatcherError(e.to_string()))
+    pub fn accept(&mut self, token: TokenId) -> Result<Verdict, MatcherError> {
+        if let Some(guard) = &mut self.guard
+            && let Err(veto) = guard.follower.accept(guard.env.tok_trie().token(token))
+        {
+            return Ok(Verdict::Vetoed(veto));
+        }
+        self.inner.consume_token(token).map_err(|e| MatcherError(e.to_string()))?;
+        if self.is_stopped()
+            && let Some(guard) = &mut self.guard
+            && let Err(veto) = guard.follower.end()
+        {
+            self.rollback(1)?;
+            return Ok(Verdict::Vetoed(veto));
+        }
+        Ok(Verdict::Taken)
     }
 
-    /// Whether `token` is allowed next, without taking it.
+    /// How many of the last tokens a veto may yet take back.
+    #[must_use]
+    pub fn n_unsettled(&self) -> usize {
+        self.guard.as_ref().map_or(0, |guard| guard.follower.n_unsettled())
+    }
+
+    /// Whether the answer may end here although more could follow.
+    pub fn end(&mut self) -> Verdict {
+        match self.guard.as_mut().map(|guard| guard.follower.end()) {
+            Some(Err(veto)) => Verdict::Vetoed(veto),
+            Some(Ok(())) | None => Verdict::Taken,
+        }
+    }
+
+    /// Takes the last `n_tokens` tokens back.
+    ///
+    /// # Errors
+    /// If there are not so many, or the engine fails.
+    pub fn rollback(&mut self, n_tokens: usize) -> Result<(), MatcherError> {
+        self.inner.rollback(n_tokens).map_err(|e| MatcherError(e.to_string()))?;
+        if let Some(guard) = &mut self.guard {
+            guard.follower.rollback(n_tokens);
+        }
+        Ok(())
+    }
+
+    /// Whether `token` is allowed next by the mask, without taking it.
     ///
     /// # Errors
     /// If the engine fails.
     pub fn allows(&mut self, token: TokenId) -> Result<bool, MatcherError> {
-        self.0.validate_tokens(&[token]).map(|n| n == 1).map_err(|e| MatcherError(e.to_string()))
+        self.inner.validate_tokens(&[token]).map(|n| n == 1).map_err(|e| MatcherError(e.to_string()))
     }
 
     /// The run of tokens that the grammar leaves no choice about; not yet taken.
     pub fn forced(&mut self) -> Vec<TokenId> {
-        self.0.compute_ff_tokens()
+        self.inner.compute_ff_tokens()
     }
 
     /// Whether the answer may end here.
@@ -86,13 +171,14 @@ impl Matcher {
     /// # Errors
     /// If the engine fails.
     pub fn is_accepting(&mut self) -> Result<bool, MatcherError> {
-        self.0.is_accepting().map_err(|e| MatcherError(e.to_string()))
+        let may_end = self.guard.as_mut().is_none_or(|guard| guard.follower.end().is_ok());
+        self.inner.is_accepting().map(|accepts| accepts && may_end).map_err(|e| MatcherError(e.to_string()))
     }
 
     /// Whether nothing can follow: the answer is complete. A matcher that failed is not.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
-        self.0.is_stopped() && !self.0.is_error() && self.0.stop_reason().is_ok()
+        self.inner.is_stopped() && !self.inner.is_error() && self.inner.stop_reason().is_ok()
     }
 }
 

@@ -1,17 +1,23 @@
 //! Grammars: schemas and tool formats in, token masks out. The only module that names llguidance.
 //!
-//! `vocab` is the model's vocabulary as the masks see it, `lower` makes a schema ready for llguidance, `compiler`
-//! turns a [`Spec`] into a [`Compiled`] grammar under a budget and caches it, `matcher` follows one sequence.
+//! `vocab` is the model's vocabulary as the masks see it. A schema's way: `lower` finds the [shape](shape) of its values,
+//! `emit` and `terminal` write that as Lark, `watching` says what is left to the guard. `compiler` joins the pieces of a
+//! [`Spec`] to a [`Compiled`] grammar and caches it, `matcher` follows one sequence.
 //! Not here: what an answer looks like (`tools`, `generation`), when masks are computed (`engine`).
 
 mod cache;
 mod compiler;
-mod locate;
+mod emit;
 mod lower;
 mod matcher;
+mod shape;
+mod terminal;
 mod vocab;
+mod vocab_file;
+mod watching;
 
-pub use compiler::{Budget, Compiled, Compiler, GrammarError, Spec};
-pub use lower::Findings;
-pub use matcher::{Mask, Matcher, MatcherError};
+pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, Spec};
+pub use lower::in_declared_order;
+pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
+pub use vocab_file::VocabFileError;

@@ -1,7 +1,10 @@
 //! Judges a finished value by the crate `jsonschema`, with formats asserted and no access to any other document.
 
-use jsonschema::{Retrieve, Uri, Validator};
+use jsonschema::canonical::CanonicalSchema;
+use jsonschema::{Draft, Validator};
 use serde_json::Value;
+
+use crate::schema::{Document, NoDocuments, Store};
 
 /// A schema made ready to judge values.
 #[derive(Debug)]
@@ -37,30 +40,44 @@ pub enum Violation {
     },
 }
 
-/// Refuses every document that the schema does not carry itself: schemas come from strangers.
-struct NoDocuments;
-
-impl Retrieve for NoDocuments {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        Err(format!("the document '{uri}' is not part of the schema, and nothing is fetched").into())
-    }
-}
-
 impl Check {
     /// Compiles `schema`. Drafts 4 to 2020-12 by `$schema`, 2020-12 without it.
     ///
     /// # Errors
     /// If the schema breaks its metaschema, or refers to something that is not there.
     pub fn new(schema: &Value) -> Result<Self, CheckError> {
-        let validator = jsonschema::options()
+        Self::build(schema, &Store::default(), None)
+    }
+
+    /// Compiles a document, with the documents that it may refer to.
+    ///
+    /// # Errors
+    /// As [`Check::new`].
+    pub fn of(document: &Document) -> Result<Self, CheckError> {
+        Self::build(document.value(), document.store(), document.forced_draft())
+    }
+
+    /// Compiles a part of a document in its normal form, which carries what it refers to.
+    ///
+    /// # Errors
+    /// As [`Check::new`].
+    pub fn canonical(schema: &CanonicalSchema) -> Result<Self, CheckError> {
+        Self::build(&schema.to_json_schema(), &Store::default(), Some(schema.draft()))
+    }
+
+    fn build(schema: &Value, store: &Store, draft: Option<Draft>) -> Result<Self, CheckError> {
+        let mut options = jsonschema::options()
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
-            .with_retriever(NoDocuments)
-            .build(schema)
-            .map_err(|error| CheckError {
-                pointer: error.instance_path().as_str().to_owned(),
-                message: error.to_string(),
-            })?;
+            .with_registry(store.registry())
+            .with_retriever(NoDocuments);
+        if let Some(draft) = draft {
+            options = options.with_draft(draft);
+        }
+        let validator = options.build(schema).map_err(|error| CheckError {
+            pointer: error.instance_path().as_str().to_owned(),
+            message: error.to_string(),
+        })?;
         Ok(Self { validator })
     }
 
@@ -84,7 +101,7 @@ impl Check {
 /// Parses JSON, reading numbers beyond the range of f64 as the largest f64 of their sign.
 ///
 /// JSON has no range for numbers, and an unbounded `number` allows `1e999`, which the parser refuses.
-fn parse(text: &str) -> Result<Value, Violation> {
+pub(super) fn parse(text: &str) -> Result<Value, Violation> {
     match serde_json::from_str(text) {
         Ok(value) => Ok(value),
         Err(error) if error.to_string().contains("number out of range") => {

@@ -1,7 +1,11 @@
-//! What stands behind the mask: the independent check of every finished bound value.
+//! What stands behind the mask: vetoes while an answer grows, and the independent check of every finished bound value.
 //!
 //! The check shares no code with the grammar, so that one cannot hide the other's faults.
 
 mod check;
+mod follow;
+mod watch;
 
 pub use check::{Check, CheckError, Violation};
+pub use follow::{Follower, Places, Veto};
+pub use watch::{Watch, WatchId, Watches};

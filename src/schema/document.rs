@@ -1,10 +1,12 @@
 //! A user's schema after the checks that need no grammar: size, depth, metaschema, references, patterns.
 
+use std::sync::Arc;
+
 use jsonschema::Draft;
 use serde_json::Value;
 
 use super::walk::{Pointer, try_visit};
-use super::{ErrorKind, SchemaError};
+use super::{ErrorKind, SchemaError, Store};
 
 /// Bounds on what a stranger may send.
 #[derive(Clone, Copy, Debug)]
@@ -26,15 +28,23 @@ impl Default for Limits {
 #[derive(Clone, Debug)]
 pub struct Document {
     value: Value,
-    draft: Draft,
+    store: Arc<Store>,
 }
 
 impl Document {
-    /// Checks `value` against `limits` and its metaschema.
+    /// Checks `value` against `limits` and its metaschema. References lead into it alone.
     ///
     /// # Errors
     /// With the place of the first fault.
     pub fn parse(value: Value, limits: Limits) -> Result<Self, SchemaError> {
+        Self::parse_with(value, limits, Arc::default())
+    }
+
+    /// As [`Document::parse`]; references may also lead into the documents of `store`.
+    ///
+    /// # Errors
+    /// With the place of the first fault.
+    pub fn parse_with(value: Value, limits: Limits, store: Arc<Store>) -> Result<Self, SchemaError> {
         let got = match &value {
             Value::Object(_) | Value::Bool(_) => None,
             Value::Null => Some("null"),
@@ -53,10 +63,9 @@ impl Document {
         if !is_shallow(&value, limits.max_depth) {
             return Err(SchemaError::at(Pointer::default(), ErrorKind::TooDeep { limit: limits.max_depth }));
         }
-        let draft = Draft::default().detect(&value);
-        check_metaschema(&value)?;
-        check_references(&value)?;
-        Ok(Self { value, draft })
+        check_metaschema(&value, &store)?;
+        check_references(&value, &store)?;
+        Ok(Self { value, store })
     }
 
     /// The schema as the user wrote it.
@@ -65,10 +74,16 @@ impl Document {
         &self.value
     }
 
-    /// Whether `$ref` hides the keywords beside it: so it is in drafts 4, 6 and 7.
+    /// The documents that it may refer to.
     #[must_use]
-    pub fn ref_hides_siblings(&self) -> bool {
-        matches!(self.draft, Draft::Draft4 | Draft::Draft6 | Draft::Draft7)
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The draft that was decided from outside, where the schema names none.
+    #[must_use]
+    pub(crate) fn forced_draft(&self) -> Option<Draft> {
+        (self.value.get("$schema").is_none()).then(|| self.store.draft())
     }
 }
 
@@ -80,10 +95,11 @@ fn is_shallow(value: &Value, depth_left: usize) -> bool {
     }
 }
 
-fn check_metaschema(value: &Value) -> Result<(), SchemaError> {
+fn check_metaschema(value: &Value, store: &Store) -> Result<(), SchemaError> {
     // Why: an unknown `$schema` makes the validator look for that metaschema; its own keywords cannot be known.
     if let Some(uri) = value.get("$schema").and_then(Value::as_str)
         && Draft::default().detect(value) == Draft::Unknown
+        && !store.holds(uri)
     {
         let kind = ErrorKind::Unsupported {
             keyword: "$schema".into(),
@@ -91,7 +107,20 @@ fn check_metaschema(value: &Value) -> Result<(), SchemaError> {
         };
         return Err(SchemaError::at_keyword(&Pointer::default(), "$schema", kind));
     }
-    let Err(error) = jsonschema::meta::validate(value) else { return Ok(()) };
+    let with_draft;
+    let value = match value {
+        // Why: the metaschema is chosen by `$schema`; a draft that is decided from outside has to be written there.
+        Value::Object(map) if !map.contains_key("$schema") && store.draft() != Draft::default() => {
+            let mut map = map.clone();
+            map.insert("$schema".to_owned(), metaschema_uri(store.draft()).into());
+            with_draft = Value::Object(map);
+            &with_draft
+        }
+        _ => value,
+    };
+    let Err(error) = jsonschema::meta::options().with_registry(store.registry()).validate(value) else {
+        return Ok(());
+    };
     let pointer = Pointer::parse(error.instance_path().as_str());
     let keyword = pointer.parts().iter().rev().find(|part| part.parse::<usize>().is_err()).cloned();
     let mut message = error.to_string();
@@ -106,8 +135,18 @@ fn check_metaschema(value: &Value) -> Result<(), SchemaError> {
     Err(SchemaError { pointer, keyword, kind: ErrorKind::Malformed(message) })
 }
 
+fn metaschema_uri(draft: Draft) -> &'static str {
+    match draft {
+        Draft::Draft4 => "http://json-schema.org/draft-04/schema#",
+        Draft::Draft6 => "http://json-schema.org/draft-06/schema#",
+        Draft::Draft7 => "http://json-schema.org/draft-07/schema#",
+        Draft::Draft201909 => "https://json-schema.org/draft/2019-09/schema",
+        _ => "https://json-schema.org/draft/2020-12/schema",
+    }
+}
+
 /// Local references must lead somewhere; what leads out of the document is refused unless the document carries it.
-fn check_references(root: &Value) -> Result<(), SchemaError> {
+fn check_references(root: &Value, store: &Store) -> Result<(), SchemaError> {
     let mut ids = Vec::new();
     let mut anchors = Vec::new();
     try_visit(root, &mut |_, schema| {
@@ -125,16 +164,21 @@ fn check_references(root: &Value) -> Result<(), SchemaError> {
             Some("") => true,
             // Why: below an embedded `$id` the root is another; then the validator decides.
             Some(fragment) if fragment.starts_with('/') => {
-                root.pointer(&percent_decode(fragment)).is_some() || ids.len() > 1
+                root.pointer(&percent_decode(fragment)).is_some() || !ids.is_empty()
             }
             Some(name) => anchors.iter().any(|a| a == name) || ids.iter().any(|id| id == reference),
-            None => !ids.is_empty(),
+            None => !ids.is_empty() || store.holds(reference) || is_metaschema(reference),
         };
         if leads_somewhere {
             return Ok(());
         }
         Err(SchemaError::at_keyword(at, "$ref", ErrorKind::Unresolvable(reference.to_owned())))
     })
+}
+
+/// The drafts' own metaschemas need no registration.
+fn is_metaschema(reference: &str) -> bool {
+    ["http://json-schema.org/draft-", "https://json-schema.org/draft/"].iter().any(|base| reference.starts_with(base))
 }
 
 fn percent_decode(text: &str) -> String {

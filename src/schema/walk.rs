@@ -23,6 +23,12 @@ impl Pointer {
         Self(parts)
     }
 
+    /// The place around it; the root is its own.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self(self.0[..self.0.len().saturating_sub(1)].to_vec())
+    }
+
     /// The parts, unescaped.
     #[must_use]
     pub fn parts(&self) -> &[String] {
@@ -44,6 +50,22 @@ impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| write!(f, "/{}", part.replace('~', "~0").replace('/', "~1")))
     }
+}
+
+/// Finds the keyword `pattern`, or the key of `patternProperties`, that is `pattern`.
+pub(super) fn find_pattern(root: &Value, pattern: &str) -> Option<Pointer> {
+    let mut found = None;
+    let _ = try_visit(root, &mut |at, schema| {
+        let is_pattern = schema.get("pattern").and_then(Value::as_str) == Some(pattern);
+        let is_key = schema.get("patternProperties").is_some_and(|map| map.get(pattern).is_some());
+        match (is_pattern, is_key) {
+            (true, _) => found = Some(at.child("pattern")),
+            (_, true) => found = Some(at.child("patternProperties").child(pattern)),
+            _ => return Ok(()),
+        }
+        Err(())
+    });
+    found
 }
 
 /// How a keyword holds subschemas. Source: the metaschemas of drafts 4 to 2020-12.

@@ -47,6 +47,10 @@ pub struct Metrics {
     pub generated_tokens: Counter,
     /// Tokens the grammar left no choice about.
     pub forced_tokens: Counter,
+    /// Tokens that the mask allowed and the guard did not.
+    pub guard_vetoes: Counter,
+    /// Times a sequence went back because nothing could follow.
+    pub guard_steps_back: Counter,
     /// Finished bound answers that the independent check rejected: each one is a bug.
     pub check_failures: Counter,
     /// Sequences ended because the client went away.
@@ -78,6 +82,8 @@ impl Metrics {
             prefix_reused_tokens: Counter::default(),
             generated_tokens: Counter::default(),
             forced_tokens: Counter::default(),
+            guard_vetoes: Counter::default(),
+            guard_steps_back: Counter::default(),
             check_failures: Counter::default(),
             cancelled: Counter::default(),
             waiting: Gauge::default(),
@@ -106,6 +112,8 @@ impl Metrics {
         registry.register("prefix_reused_tokens", "Prompt tokens reused", m.prefix_reused_tokens.clone());
         registry.register("generated_tokens", "Tokens drawn or forced", m.generated_tokens.clone());
         registry.register("forced_tokens", "Tokens without a choice", m.forced_tokens.clone());
+        registry.register("guard_vetoes", "Tokens that the guard vetoed", m.guard_vetoes.clone());
+        registry.register("guard_steps_back", "Dead ends that sequences left", m.guard_steps_back.clone());
         registry.register("check_failures", "Bound answers the final check rejected", m.check_failures.clone());
         registry.register("cancelled", "Sequences whose client went away", m.cancelled.clone());
         registry.register("waiting", "Sequences waiting for a slot", m.waiting.clone());

@@ -64,8 +64,8 @@ fn read(receiver: &mut Receiver<Event>) -> (Vec<TokenId>, usize, usize, Option<F
 
 fn grammar(vocab: &Vocab, schema: Value) -> Arc<Compiled> {
     let document = Document::parse(schema, drawplate::schema::Limits::default()).unwrap();
-    let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
-    Compiler::new(vocab, 1024, Budget::default()).unwrap().compile(&spec).unwrap()
+    let spec = Spec::value(Arc::new(document));
+    Compiler::new(vocab, Budget::default()).unwrap().compile(&spec).unwrap()
 }
 
 #[test]

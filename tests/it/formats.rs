@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiler, Spec};
+use drawplate::grammar::{Budget, Compiler, Spec, Verdict};
 use drawplate::guard::Check;
 use drawplate::schema::{Document, Limits, formats};
 use rand::{RngExt as _, SeedableRng as _};
@@ -16,28 +16,31 @@ const MAX_TOKENS: usize = 120;
 #[test]
 fn what_the_mask_lets_through_is_valid() {
     let vocab = fake_vocab().unwrap();
-    let compiler = Compiler::new(&vocab, 4096, Budget::default()).unwrap();
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for format in formats::FORMATS {
         let schema = json!({"type": "string", "format": format.name});
         let check = Check::new(&schema).unwrap();
         let document = Document::parse(schema, Limits::default()).unwrap();
-        let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+        let spec = Spec::value(Arc::new(document));
         let compiled = compiler.compile(&spec).unwrap_or_else(|e| panic!("{}: {e}", format.name));
         let mut n_finished = 0;
         for _ in 0..N_WALKS {
             let (mut matcher, mut text) = (compiled.matcher(), Vec::new());
             while !matcher.is_stopped() && text.len() < MAX_TOKENS {
                 let mask = matcher.mask().unwrap();
-                let mut allowed = Vec::new();
+                let mut allowed: Vec<u32> = Vec::new();
                 // Why: the closing quote is one of many tokens; favoured, it ends most walks.
                 mask.for_each(|token| {
                     let closes = vocab.bytes(token) == b"\"";
                     allowed.extend(std::iter::repeat_n(token, if closes { 12 } else { 1 }));
                 });
                 let token = allowed[rng.random_range(0..allowed.len())];
-                text.extend_from_slice(vocab.bytes(token));
-                matcher.accept(token).unwrap();
+                if matcher.accept(token).unwrap() == Verdict::Taken {
+                    text.extend_from_slice(vocab.bytes(token));
+                } else if mask.n_allowed() == 1 {
+                    break;
+                }
             }
             if matcher.is_stopped() {
                 let text = std::str::from_utf8(&text).unwrap();
@@ -45,14 +48,16 @@ fn what_the_mask_lets_through_is_valid() {
                 n_finished += 1;
             }
         }
-        assert!(n_finished * 10 >= N_WALKS, "{}: only {n_finished} of {N_WALKS} walks finished", format.name);
+        // Why: where the guard judges, noise seldom passes.
+        let n_wanted = if format.is_wide() { 1 } else { N_WALKS / 10 };
+        assert!(n_finished >= n_wanted, "{}: only {n_finished} of {N_WALKS} walks finished", format.name);
     }
 }
 
 #[test]
 fn ordinary_values_have_a_spelling_that_the_mask_accepts() {
     let vocab = fake_vocab().unwrap();
-    let compiler = Compiler::new(&vocab, 4096, Budget::default()).unwrap();
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
     for (name, values) in [
         ("date", &["2000-02-29", "1999-12-31"][..]),
         ("time", &["23:59:60Z", "08:30:06.283185+00:20"]),
@@ -82,7 +87,7 @@ fn ordinary_values_have_a_spelling_that_the_mask_accepts() {
         let schema = json!({"type": "string", "format": name});
         let check = Check::new(&schema).unwrap();
         let document = Document::parse(schema, Limits::default()).unwrap();
-        let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+        let spec = Spec::value(Arc::new(document));
         let compiled = compiler.compile(&spec).unwrap();
         for value in values {
             let text = json!(value).to_string();
@@ -90,7 +95,7 @@ fn ordinary_values_have_a_spelling_that_the_mask_accepts() {
             let mut matcher = compiled.matcher();
             for token in text.bytes().map(u32::from) {
                 assert!(matcher.allows(token).unwrap(), "{name}: the mask rejects {text}");
-                matcher.accept(token).unwrap();
+                assert_eq!(matcher.accept(token).unwrap(), Verdict::Taken, "{name}: the guard vetoes {text}");
             }
             assert!(
                 matcher.is_stopped() || matcher.is_accepting().unwrap(),

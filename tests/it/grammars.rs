@@ -18,7 +18,7 @@ fn tool(name: &str) -> Tool {
 #[test]
 fn every_family_compiles_in_every_mode() {
     let vocab = fake_vocab().unwrap();
-    let compiler = Compiler::new(&vocab, 4096, Budget::default()).unwrap();
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
     let schema = Otherwise::Schema(Arc::new(Document::parse(json!({"type": "array"}), Limits::default()).unwrap()));
     for format in FORMATS {
         for choice in [ToolChoice::Auto, ToolChoice::Required, ToolChoice::Named("a-b".into())] {
@@ -37,9 +37,9 @@ fn every_family_compiles_in_every_mode() {
 #[test]
 fn a_matcher_that_failed_is_not_complete() {
     let vocab = fake_vocab().unwrap();
-    let compiler = Compiler::new(&vocab, 4096, Budget::default()).unwrap();
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
     let document = Document::parse(json!({"type": "boolean"}), Limits::default()).unwrap();
-    let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+    let spec = Spec::value(Arc::new(document));
     let mut matcher = compiler.compile(&spec).unwrap().matcher();
     assert!(matcher.accept(u32::from(b'x')).is_err());
     assert!(!matcher.is_stopped() && matcher.mask().is_err());

@@ -17,7 +17,7 @@ const N_CTX: usize = 2048;
 #[test]
 fn random_tokens_give_valid_answers() {
     let vocab = Arc::new(fake_vocab().unwrap());
-    let compiler = Compiler::new(&vocab, N_CTX, Budget { time: Duration::from_secs(60), ..Budget::default() }).unwrap();
+    let compiler = Compiler::new(&vocab, Budget { time: Duration::from_secs(60), ..Budget::default() }).unwrap();
     let limits = Limits { n_slots: 8, n_batch: 256, n_ctx: N_CTX };
     let backend = FakeBackend::new(limits, FakeMode::Hostile, Arc::clone(&vocab), Duration::ZERO);
     let mut engine = Engine::new(backend, Arc::clone(&vocab));
@@ -29,7 +29,7 @@ fn random_tokens_give_valid_answers() {
             n_refused += 1;
             continue;
         };
-        let spec = Spec { lark: "start: @answer".into(), schemas: vec![("answer".into(), Arc::new(document))] };
+        let spec = Spec::value(Arc::new(document));
         let grammar = match compiler.compile(&spec) {
             Ok(grammar) => grammar,
             Err(GrammarError::Schema { .. }) => {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The layers from the bottom up; modules beside each other do not use each other.
-const LAYERS: [&[&str]; 8] = [
+const LAYERS: [&[&str]; 9] = [
     &["telemetry"],
     &["schema"],
-    &["guard", "grammar"],
+    &["guard"],
+    &["grammar"],
     &["tools", "engine"],
     &["chat"],
     &["generation"],

@@ -83,7 +83,7 @@ impl TestServer {
         options: GeneratorOptions,
         model: &str,
     ) -> Self {
-        let compiler = Compiler::new(&vocab, engine.limits().n_ctx, Budget::default()).unwrap();
+        let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
         let generator = Arc::new(Generator::new(Arc::clone(&vocab), template, compiler, engine.clone(), options));
         let model = ModelInfo { id: model.to_owned(), created: 0, aliases: vec!["default".into(), "a/b:c@d".into()] };
         let state = Arc::new(AppState::new(generator, model, api));

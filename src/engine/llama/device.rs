@@ -99,6 +99,13 @@ impl Backend for LlamaDevice {
         Ok(drawn)
     }
 
+    fn redraw(&mut self, row_idx: usize, row: &Row<'_>) -> Result<Drawn, BackendError> {
+        let Want::Token(draw) = &row.want else { return Err(BackendError("the row wants no token".into())) };
+        let i = i32::try_from(row_idx).map_err(|_| BackendError("a row out of range".into()))?;
+        let token = self.sampler.draw(self.context.get_logits_ith(i), draw);
+        token.ok_or_else(|| BackendError("the mask allows nothing".into()))
+    }
+
     fn truncate(&mut self, slot: SlotId, n: usize) -> usize {
         let from = u32::try_from(n).unwrap_or(u32::MAX);
         if self.context.kv_cache_seq_rm(seq_id(slot), Some(from), None).is_ok() {

@@ -74,14 +74,16 @@ impl ToolFormat {
             ToolChoice::Named(name) => tool.name == *name,
             ToolChoice::None | ToolChoice::Auto | ToolChoice::Required => true,
         });
+        let mut places = Vec::new();
         let alternatives: Vec<String> = callable
             .map(|(i, tool)| {
                 let head = format!("{}{}{}", self.before_name, tool.name, self.after_name);
+                places.push((format!("{}{head}", self.open), format!("tool_{i}")));
                 format!("{} @tool_{i} {}", quote(&head), quote(self.close))
             })
             .collect();
         let _ = writeln!(lark, "gen_call: {}", alternatives.join(" | "));
-        Spec { lark, schemas }
+        Spec { lark, schemas, places }
     }
 
     /// What the model is told: the tools, and how to call them.

@@ -1,0 +1,149 @@
+//! Compiles one schema and walks each of its values through the masks.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::cases::{Case, Test};
+use crate::grammar::{Compiled, Compiler, GrammarError, Spec, Verdict, Vocab, in_declared_order};
+use crate::schema::{Document, ErrorKind, Limits, SchemaError};
+
+/// What became of one case.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) refusal: Option<Refusal>,
+    /// Values that were accepted, or not, against what the case says; each with where it stopped.
+    pub(super) unsound: Vec<String>,
+    pub(super) incomplete: Vec<String>,
+    pub(super) compile_ms: f64,
+    pub(super) mask_us: Vec<f64>,
+    pub(super) n_tokens: usize,
+    pub(super) n_forced: usize,
+    pub(super) is_guarded: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) is_timeout: bool,
+    pub(super) reason: String,
+    pub(super) message: String,
+}
+
+impl Outcome {
+    pub(super) fn is_passing(&self) -> bool {
+        self.refusal.is_none() && self.unsound.is_empty() && self.incomplete.is_empty()
+    }
+
+    /// The line of the failures file.
+    pub(super) fn failure(&self, case: &Case) -> Option<String> {
+        (!self.is_passing()).then(|| {
+            json!({
+                "name": case.name,
+                "refused": self.refusal.as_ref().map(|refusal| &refusal.message),
+                "unsound": self.unsound,
+                "incomplete": self.incomplete,
+                "schema": case.schema,
+            })
+            .to_string()
+        })
+    }
+}
+
+pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab) -> Outcome {
+    let mut outcome = Outcome::default();
+    let started = Instant::now();
+    let document = match Document::parse_with(case.schema.clone(), Limits::default(), Arc::clone(&case.store)) {
+        Ok(document) => Arc::new(document),
+        Err(error) => {
+            outcome.refusal = Some(refusal(&error));
+            return judge_refusal(outcome, case);
+        }
+    };
+    let compiled = compiler.compile(&Spec::value(Arc::clone(&document)));
+    outcome.compile_ms = started.elapsed().as_secs_f64() * 1e3;
+    match compiled {
+        Ok(compiled) => {
+            for test in &case.tests {
+                walk(test, &document, &compiled, vocab, &mut outcome);
+            }
+        }
+        Err(GrammarError::Schema { error, .. }) => outcome.refusal = Some(refusal(&error)),
+        Err(error) => {
+            let is_timeout = matches!(error, GrammarError::OutOfTime(_));
+            let message = error.to_string();
+            outcome.refusal = Some(Refusal { is_timeout, reason: "grammar".to_owned(), message });
+        }
+    }
+    judge_refusal(outcome, case)
+}
+
+/// A schema that allows nothing is rightly refused if it has no valid value.
+fn judge_refusal(mut outcome: Outcome, case: &Case) -> Outcome {
+    let allows_nothing = outcome.refusal.as_ref().is_some_and(|refusal| refusal.reason == "unsatisfiable");
+    if allows_nothing && !case.tests.iter().any(|test| test.valid) {
+        outcome.refusal = None;
+    }
+    outcome
+}
+
+fn refusal(error: &SchemaError) -> Refusal {
+    let reason = match &error.kind {
+        ErrorKind::Unsupported { keyword, .. } => keyword.clone(),
+        ErrorKind::Unsatisfiable(_) => "unsatisfiable".to_owned(),
+        ErrorKind::TooComplex(_) => "too complex".to_owned(),
+        ErrorKind::TooLarge { .. } | ErrorKind::TooDeep { .. } => "too large".to_owned(),
+        ErrorKind::Pattern { .. } => "pattern".to_owned(),
+        ErrorKind::Unresolvable(_) => "$ref".to_owned(),
+        ErrorKind::NotASchema { .. } | ErrorKind::Malformed(_) => "malformed".to_owned(),
+        ErrorKind::Other(_) => "other".to_owned(),
+    };
+    Refusal { is_timeout: false, reason, message: error.to_string() }
+}
+
+fn walk(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
+    let text = if test.valid { in_declared_order(document, &test.data) } else { test.data.to_string() };
+    let mut matcher = compiled.matcher();
+    outcome.is_guarded |= matcher.is_guarded();
+    let mut n_bytes = 0;
+    let mut stopped = None;
+    for token in vocab.tokenize(&text, false) {
+        let started = Instant::now();
+        let mask = match matcher.mask() {
+            Ok(mask) => mask,
+            Err(error) => {
+                stopped = Some(error.to_string());
+                break;
+            }
+        };
+        outcome.mask_us.push(started.elapsed().as_secs_f64() * 1e6);
+        outcome.n_tokens += 1;
+        outcome.n_forced += usize::from(mask.n_allowed() == 1);
+        if !mask.allows(token) {
+            stopped = Some("the mask forbids it".to_owned());
+            break;
+        }
+        match matcher.accept(token) {
+            Ok(Verdict::Taken) => {}
+            Ok(Verdict::Vetoed(veto)) => {
+                stopped = Some(format!("the guard vetoes it: {}", veto.as_str()));
+                break;
+            }
+            Err(error) => {
+                stopped = Some(error.to_string());
+                break;
+            }
+        }
+        n_bytes += vocab.bytes(token).len();
+    }
+    let is_accepted = stopped.is_none() && (matcher.is_stopped() || matcher.is_accepting().unwrap_or(false));
+    if is_accepted == test.valid {
+        return;
+    }
+    let why = stopped.unwrap_or_else(|| "it may not end here".to_owned());
+    let (before, after) = text.split_at((0..=n_bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
+    let clip = |text: &str, n: usize| text.chars().take(n).collect::<String>();
+    let before: String = before.chars().rev().take(80).collect::<Vec<_>>().into_iter().rev().collect();
+    let place = format!("{}: {before} ⟨{why}⟩ {}", test.description, clip(after, 40));
+    if test.valid { outcome.incomplete.push(place) } else { outcome.unsound.push(clip(&text, 300)) }
+}

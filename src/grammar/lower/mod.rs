@@ -1,0 +1,123 @@
+//! Canonical schemas to shapes: one exhaustive match over the views of `jsonschema::canonical`.
+//!
+//! What no shape can say leaves a residual for the guard; nothing is dropped.
+
+mod array;
+mod combine;
+mod decimal;
+mod number;
+mod numeric;
+mod object;
+mod order;
+mod string;
+
+use std::collections::HashMap;
+
+use jsonschema::canonical::{CanonicalSchema, CanonicalView};
+
+pub use self::order::in_declared_order;
+use self::order::{Order, Sources};
+use super::shape::{Shape, ShapeId, Shapes};
+use crate::schema::canonical::{Analysis, analyze};
+use crate::schema::{Document, ErrorKind, Pointer, SchemaError};
+
+/// Shapes of one schema: more than the largest schema of MaskBench needs, little enough to be answered in time.
+const MAX_SHAPES: usize = 200_000;
+/// How deep canonical schemas may nest.
+const MAX_DEPTH: usize = 400;
+
+/// Finds the shape of `document`'s values.
+///
+/// # Errors
+/// If the document is at fault, or too large.
+pub(super) fn lower(document: &Document) -> Result<(Shapes, Analysis), SchemaError> {
+    let analysis = analyze(document)?;
+    let order = Order::new(document.value());
+    let mut lowering = Lowering { shapes: Shapes::new(), by_reference: HashMap::new(), order, depth: 0 };
+    let sources = lowering.order.root();
+    let root = lowering.lower(&analysis.canonical, &sources)?;
+    lowering.shapes.root = root;
+    Ok((lowering.shapes, analysis))
+}
+
+/// The texts of any number.
+pub(super) fn any_number() -> String {
+    number::pattern(&number::Numbers::default()).expect("there are numbers")
+}
+
+struct Lowering<'a> {
+    shapes: Shapes,
+    by_reference: HashMap<String, ShapeId>,
+    order: Order<'a>,
+    depth: usize,
+}
+
+impl<'a> Lowering<'a> {
+    /// Finds the shape of `schema`, which the author wrote in `sources`.
+    fn lower(&mut self, schema: &CanonicalSchema, sources: &Sources<'a>) -> Result<ShapeId, SchemaError> {
+        if self.shapes.len() > MAX_SHAPES || self.depth > MAX_DEPTH {
+            let kind = ErrorKind::TooComplex("its normal form has too many parts".to_owned());
+            return Err(SchemaError::at(Pointer::default(), kind));
+        }
+        self.depth += 1;
+        let id = self.lower_view(schema, sources);
+        self.depth -= 1;
+        id
+    }
+
+    fn lower_view(&mut self, schema: &CanonicalSchema, sources: &Sources<'a>) -> Result<ShapeId, SchemaError> {
+        let origin = || Some(schema.clone());
+        Ok(match schema.view() {
+            CanonicalView::True => self.shapes.push(Shape::Anything, origin()),
+            CanonicalView::False => self.shapes.push(Shape::Nothing, origin()),
+            CanonicalView::MultiType(types) => self.types(types, schema),
+            CanonicalView::TypedGroup(group) => self.typed_group(&group, schema, sources)?,
+            CanonicalView::String(view) => self.string(&view, schema),
+            CanonicalView::Integer(view) => self.integer(&view, schema),
+            CanonicalView::Number(view) => self.number(&view, schema),
+            CanonicalView::Array(view) => self.array(&view, schema, sources)?,
+            CanonicalView::Object(view) => self.object(&view, schema, sources)?,
+            CanonicalView::Const(value) => self.values(&[value], schema),
+            CanonicalView::Enum(values) => self.values(&values, schema),
+            CanonicalView::AnyOf(branches) => self.any_of(&branches, schema, sources)?,
+            CanonicalView::OneOf(branches) => {
+                let id = self.any_of(&branches, schema, sources)?;
+                self.residual(id, schema)
+            }
+            CanonicalView::AllOf(branches) => self.all_of(&branches, schema, sources)?,
+            CanonicalView::Not(_) | CanonicalView::Raw(_) => {
+                let id = self.shapes.push(Shape::Anything, origin());
+                self.residual(id, schema)
+            }
+            CanonicalView::Reference(uri) => self.reference(&uri, schema, sources)?,
+        })
+    }
+
+    /// Marks `id` as residual of `schema`; a shape that came from another schema is wrapped first.
+    fn residual(&mut self, id: ShapeId, schema: &CanonicalSchema) -> ShapeId {
+        let is_own = self.shapes.origin(id).is_some_and(|origin| origin == schema);
+        let id = if is_own { id } else { self.shapes.push(Shape::AnyOf(vec![id]), Some(schema.clone())) };
+        self.shapes.mark_residual(id);
+        id
+    }
+
+    fn reference(
+        &mut self,
+        uri: &str,
+        schema: &CanonicalSchema,
+        sources: &Sources<'a>,
+    ) -> Result<ShapeId, SchemaError> {
+        if let Some(id) = self.by_reference.get(uri) {
+            return Ok(*id);
+        }
+        let Some(target) = schema.definition(uri) else {
+            let id = self.shapes.push(Shape::Anything, Some(schema.clone()));
+            return Ok(self.residual(id, schema));
+        };
+        let id = self.shapes.reserve(Some(target.clone()));
+        self.by_reference.insert(uri.to_owned(), id);
+        let inner = self.lower(&target, sources)?;
+        self.shapes.set(id, Shape::AnyOf(vec![inner]));
+        Ok(id)
+    }
+}

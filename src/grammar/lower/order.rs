@@ -1,0 +1,201 @@
+//! The order in which the author declared keys, which the canonical form does not keep.
+//!
+//! Lowering walks the canonical schema and, beside it, the places of the document that speak of the same value.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use crate::schema::Document;
+
+/// The schemas in the document that apply to one value.
+pub(super) type Sources<'a> = Vec<&'a Value>;
+
+/// Enough for real schemas; beyond it only the order of keys suffers.
+const MAX_SOURCES: usize = 256;
+
+/// The document, and where its anchors are.
+pub(super) struct Order<'a> {
+    root: &'a Value,
+    anchors: HashMap<&'a str, &'a Value>,
+}
+
+impl<'a> Order<'a> {
+    pub(super) fn new(root: &'a Value) -> Self {
+        let mut anchors = HashMap::new();
+        find_anchors(root, &mut anchors);
+        Self { root, anchors }
+    }
+
+    pub(super) fn root(&self) -> Sources<'a> {
+        self.expand(&[self.root])
+    }
+
+    /// The keys that `sources` name, in their order.
+    pub(super) fn keys(sources: &Sources<'a>) -> Vec<&'a str> {
+        let mut keys = Vec::new();
+        for map in sources.iter().filter_map(|source| source.as_object()) {
+            for (keyword, value) in map {
+                match (keyword.as_str(), value) {
+                    ("properties", Value::Object(properties)) => keys.extend(properties.keys().map(String::as_str)),
+                    ("required", Value::Array(names)) => keys.extend(names.iter().filter_map(Value::as_str)),
+                    ("propertyNames", Value::Object(names)) => {
+                        let listed = names.get("enum").and_then(Value::as_array);
+                        keys.extend(listed.into_iter().flatten().filter_map(Value::as_str));
+                    }
+                    ("dependentRequired" | "dependencies", Value::Object(lists)) => {
+                        for (key, list) in lists {
+                            keys.push(key.as_str());
+                            keys.extend(list.as_array().into_iter().flatten().filter_map(Value::as_str));
+                        }
+                    }
+                    ("const", Value::Object(value)) => keys.extend(value.keys().map(String::as_str)),
+                    ("enum", Value::Array(values)) => {
+                        keys.extend(values.iter().filter_map(Value::as_object).flat_map(Map::keys).map(String::as_str));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        keys
+    }
+
+    /// What applies to the value of `key`.
+    pub(super) fn property(&self, sources: &Sources<'a>, key: &str) -> Sources<'a> {
+        self.children(sources, |map| {
+            let mut found: Vec<&'a Value> = Vec::new();
+            found.extend(map.get("properties").and_then(|properties| properties.get(key)));
+            if let Some(Value::Object(patterns)) = map.get("patternProperties") {
+                found.extend(patterns.values());
+            }
+            found.extend(map.get("additionalProperties"));
+            found.extend(map.get("unevaluatedProperties"));
+            found
+        })
+    }
+
+    /// What applies to item `index`, or to those after the last prefix.
+    pub(super) fn item(&self, sources: &Sources<'a>, index: Option<usize>) -> Sources<'a> {
+        self.children(sources, |map| {
+            let mut found: Vec<&'a Value> = Vec::new();
+            for keyword in ["prefixItems", "items"] {
+                if let (Some(Value::Array(items)), Some(index)) = (map.get(keyword), index) {
+                    found.extend(items.get(index));
+                }
+            }
+            found.extend(map.get("items").filter(|items| !items.is_array()));
+            for keyword in ["additionalItems", "contains", "unevaluatedItems"] {
+                found.extend(map.get(keyword));
+            }
+            found
+        })
+    }
+
+    fn children(&self, sources: &Sources<'a>, of: impl Fn(&'a Map<String, Value>) -> Vec<&'a Value>) -> Sources<'a> {
+        let direct: Vec<&'a Value> =
+            sources.iter().filter_map(|source| source.as_object()).flat_map(of).take(MAX_SOURCES).collect();
+        self.expand(&direct)
+    }
+
+    /// Adds what stands in the same place: references, and the branches of applicators.
+    fn expand(&self, direct: &[&'a Value]) -> Sources<'a> {
+        let mut found: Sources<'a> = Vec::new();
+        for source in direct {
+            self.expand_one(source, &mut found);
+        }
+        found
+    }
+
+    fn expand_one(&self, source: &'a Value, found: &mut Sources<'a>) {
+        let Value::Object(map) = source else { return };
+        if found.len() >= MAX_SOURCES || found.iter().any(|seen| std::ptr::eq(*seen, source)) {
+            return;
+        }
+        found.push(source);
+        for (keyword, value) in map {
+            match (keyword.as_str(), value) {
+                ("$ref" | "$dynamicRef", Value::String(reference)) => {
+                    if let Some(target) = self.resolve(reference) {
+                        self.expand_one(target, found);
+                    }
+                }
+                ("$recursiveRef", _) => self.expand_one(self.root, found),
+                ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
+                    branches.iter().for_each(|branch| self.expand_one(branch, found));
+                }
+                ("if" | "then" | "else", _) => self.expand_one(value, found),
+                ("dependentSchemas" | "dependencies", Value::Object(schemas)) => {
+                    schemas.values().for_each(|schema| self.expand_one(schema, found));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn resolve(&self, reference: &str) -> Option<&'a Value> {
+        match reference.split_once('#') {
+            Some(("", "")) => Some(self.root),
+            Some(("", pointer)) if pointer.starts_with('/') => self.root.pointer(pointer),
+            Some((_, anchor)) if !anchor.is_empty() => self.anchors.get(anchor).copied(),
+            Some((id, _)) => self.anchors.get(id).copied(),
+            None => self.anchors.get(reference).copied(),
+        }
+    }
+}
+
+/// Writes `value` as compact JSON with its keys in the order that `document` declares, numbers in plain spelling.
+#[must_use]
+pub fn in_declared_order(document: &Document, value: &Value) -> String {
+    let order = Order::new(document.value());
+    let mut out = String::new();
+    write(&order, &order.root(), value, &mut out);
+    out
+}
+
+fn write<'a>(order: &Order<'a>, sources: &Sources<'a>, value: &Value, out: &mut String) {
+    let is_listed = sources.iter().any(|source| source.get("const").is_some() || source.get("enum").is_some());
+    match value {
+        Value::Object(map) => {
+            let rank: HashMap<&str, usize> =
+                Order::keys(sources).into_iter().enumerate().rev().map(|(i, key)| (key, i)).collect();
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| {
+                // Why: inside a listed value keys stand as they are listed, and the value has come from there.
+                let name = if is_listed { "" } else { key.as_str() };
+                (rank.get(key.as_str()).copied().unwrap_or(usize::MAX), name)
+            });
+            out.push('{');
+            for (i, (key, value)) in entries.into_iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write(order, &order.property(sources, key), value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                write(order, &order.item(sources, Some(i)), item, out);
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&super::combine::scalar_text(scalar)),
+    }
+}
+
+fn find_anchors<'a>(value: &'a Value, anchors: &mut HashMap<&'a str, &'a Value>) {
+    match value {
+        Value::Object(map) => {
+            for key in ["$anchor", "$dynamicAnchor", "$id", "id"] {
+                if let Some(Value::String(name)) = map.get(key) {
+                    anchors.entry(name.trim_start_matches('#')).or_insert(value);
+                }
+            }
+            map.values().for_each(|inner| find_anchors(inner, anchors));
+        }
+        Value::Array(items) => items.iter().for_each(|inner| find_anchors(inner, anchors)),
+        _ => {}
+    }
+}

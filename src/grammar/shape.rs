@@ -1,0 +1,141 @@
+//! What a schema's values look like as JSON text: the form between the canonical schema and the grammar.
+//!
+//! A shape allows at least what its schema allows. Where it allows more, the shape is marked *residual*: the guard
+//! holds the finished value against the canonical schema that the shape came from.
+
+use jsonschema::canonical::CanonicalSchema;
+
+use crate::schema::pattern::Lang;
+
+/// An index into [`Shapes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ShapeId(pub(super) u32);
+
+/// The shapes of one schema; they may refer to each other in circles.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    nodes: Vec<Node>,
+    pub(super) root: ShapeId,
+}
+
+/// A shape with what the guard needs to know of it.
+#[derive(Debug)]
+struct Node {
+    shape: Shape,
+    origin: Option<CanonicalSchema>,
+    is_residual: bool,
+}
+
+/// The texts of some JSON values.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// No text.
+    Nothing,
+    /// Any JSON value.
+    Anything,
+    /// One of these texts, each a JSON scalar.
+    Literals(Vec<String>),
+    /// A string whose content is in the language.
+    String(Lang),
+    /// A number whose text matches all these patterns.
+    Number(Vec<String>),
+    /// An array.
+    Array(Array),
+    /// An object.
+    Object(Object),
+    /// Whatever one of these allows.
+    AnyOf(Vec<ShapeId>),
+}
+
+/// An array: `prefix` first, then `items`.
+#[derive(Debug)]
+pub(super) struct Array {
+    pub(super) prefix: Vec<ShapeId>,
+    /// Every item after the prefix.
+    pub(super) items: ShapeId,
+    pub(super) min: u64,
+    pub(super) max: Option<u64>,
+    /// No two items are equal: the guard sees to that.
+    pub(super) is_unique: bool,
+    /// At least so many items must have this shape.
+    pub(super) contains: Option<(ShapeId, u64)>,
+}
+
+/// An object: the declared keys in their order, then open ones.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) declared: Vec<Property>,
+    pub(super) open: Vec<OpenKeys>,
+    pub(super) min: u64,
+    pub(super) max: Option<u64>,
+}
+
+/// A declared key.
+#[derive(Debug)]
+pub(super) struct Property {
+    pub(super) name: String,
+    pub(super) shape: ShapeId,
+    pub(super) is_required: bool,
+}
+
+/// Keys that the schema does not name, with the shape of their values.
+#[derive(Debug)]
+pub(super) struct OpenKeys {
+    /// What the keys must match; no declared key does.
+    pub(super) keys: Lang,
+    /// Keys that are declared or forbidden, in whatever spelling.
+    pub(super) except: Vec<String>,
+    pub(super) shape: ShapeId,
+}
+
+impl Shapes {
+    /// Makes an arena whose root is not there yet.
+    pub(super) fn new() -> Self {
+        Self { nodes: Vec::new(), root: ShapeId(0) }
+    }
+
+    /// Reserves a place, so that a shape can refer to itself.
+    pub(super) fn reserve(&mut self, origin: Option<CanonicalSchema>) -> ShapeId {
+        let id = u32::try_from(self.nodes.len()).expect("the lowering's budget is far below 2^32");
+        // Why: not `Nothing`, which would be taken for the final word.
+        self.nodes.push(Node { shape: Shape::AnyOf(Vec::new()), origin, is_residual: false });
+        ShapeId(id)
+    }
+
+    /// Fills a reserved place.
+    pub(super) fn set(&mut self, id: ShapeId, shape: Shape) {
+        self.nodes[id.0 as usize].shape = shape;
+    }
+
+    pub(super) fn push(&mut self, shape: Shape, origin: Option<CanonicalSchema>) -> ShapeId {
+        let id = self.reserve(origin);
+        self.set(id, shape);
+        id
+    }
+
+    pub(super) fn get(&self, id: ShapeId) -> &Shape {
+        &self.nodes[id.0 as usize].shape
+    }
+
+    /// Marks a shape that allows more than its schema.
+    pub(super) fn mark_residual(&mut self, id: ShapeId) {
+        self.nodes[id.0 as usize].is_residual = true;
+    }
+
+    pub(super) fn is_residual(&self, id: ShapeId) -> bool {
+        self.nodes[id.0 as usize].is_residual
+    }
+
+    /// The schema that a shape came from.
+    pub(super) fn origin(&self, id: ShapeId) -> Option<&CanonicalSchema> {
+        self.nodes[id.0 as usize].origin.as_ref()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = ShapeId> + use<> {
+        (0..u32::try_from(self.nodes.len()).expect("checked when it grew")).map(ShapeId)
+    }
+}

@@ -1,0 +1,455 @@
+//! Follows the JSON in a growing answer, and vetoes the token that would complete a value that must not be.
+//!
+//! The mask has already seen to the syntax. Every step can be taken back: what a token changed is written to a log.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::watch::{WatchId, Watches};
+
+/// Where the JSON of an answer begins.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// The answer is JSON from its first byte, unless it begins with one of the texts of `after`.
+    pub start: Option<Arc<Watches>>,
+    /// JSON begins after these texts.
+    pub after: Vec<(String, Arc<Watches>)>,
+}
+
+impl Places {
+    /// Whether there is nothing to guard anywhere.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.start.iter().chain(self.after.iter().map(|(_, watches)| watches)).all(|watches| watches.is_idle())
+    }
+}
+
+/// Why a token is vetoed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Veto {
+    /// An object would have a key twice.
+    DuplicateKey,
+    /// An array would have an item twice.
+    DuplicateItem,
+    /// An array would have too few or too many items.
+    ItemCount,
+    /// A finished value would break its schema.
+    Schema,
+}
+
+impl Veto {
+    /// The word for it in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DuplicateKey => "duplicate_key",
+            Self::DuplicateItem => "uniqueItems",
+            Self::ItemCount => "minItems/maxItems",
+            Self::Schema => "schema",
+        }
+    }
+}
+
+/// Follows one answer.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    places: Arc<Places>,
+    watches: Option<Arc<Watches>>,
+    text: Vec<u8>,
+    frames: Vec<Frame>,
+    state: State,
+    log: Vec<Undo>,
+    steps: Vec<Step>,
+}
+
+/// An open array or object.
+#[derive(Clone, Debug)]
+struct Frame {
+    is_object: bool,
+    watch: Option<WatchId>,
+    start: usize,
+    n_items: u64,
+    /// Keys of an object; finished items of an array whose items must differ.
+    seen: HashSet<String>,
+    /// Of the value whose key was just read.
+    value_watch: Option<WatchId>,
+}
+
+/// Between which bytes the text ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before any JSON.
+    Outside,
+    /// Before a value.
+    BeforeValue,
+    /// Inside a string; `escaped` after a backslash.
+    InString { start: usize, is_key: bool, escaped: bool },
+    /// Inside a number or a literal.
+    InWord { start: usize },
+    /// After a value or a key.
+    Between,
+    /// Before a key or the end of an object.
+    BeforeKey,
+}
+
+/// What takes one change back.
+#[derive(Clone, Debug)]
+enum Undo {
+    Pushed,
+    Popped(Frame),
+    Seen(String),
+    Counted,
+    Began,
+    ValueWatch(Option<WatchId>),
+    Ended(Option<Arc<Watches>>),
+}
+
+/// The state before a token.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    n_text: usize,
+    n_log: usize,
+    state: State,
+}
+
+impl Follower {
+    /// Makes a follower at the beginning of an answer.
+    #[must_use]
+    pub fn new(places: Arc<Places>) -> Self {
+        let watches = places.start.clone().filter(|_| places.after.is_empty());
+        let state = if watches.is_some() { State::BeforeValue } else { State::Outside };
+        Self { places, watches, text: Vec::new(), frames: Vec::new(), state, log: Vec::new(), steps: Vec::new() }
+    }
+
+    /// Takes the bytes of one token.
+    ///
+    /// # Errors
+    /// With the veto; then nothing has changed.
+    pub fn accept(&mut self, bytes: &[u8]) -> Result<(), Veto> {
+        self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state: self.state });
+        for byte in bytes {
+            if let Err(veto) = self.byte(*byte) {
+                self.rollback(1);
+                return Err(veto);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the answer may end here: a number at its very end is only finished by that.
+    ///
+    /// # Errors
+    /// With the veto; nothing changes.
+    pub fn end(&mut self) -> Result<(), Veto> {
+        let State::InWord { start } = self.state else { return Ok(()) };
+        self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state: self.state });
+        let result = self.finish_value(start);
+        self.rollback(1);
+        result
+    }
+
+    /// Takes the last `n_tokens` tokens back.
+    pub fn rollback(&mut self, n_tokens: usize) {
+        for _ in 0..n_tokens {
+            let Some(step) = self.steps.pop() else { return };
+            while self.log.len() > step.n_log {
+                let undo = self.log.pop().expect("the log is longer than that");
+                self.undo(undo);
+            }
+            self.text.truncate(step.n_text);
+            self.state = step.state;
+        }
+    }
+
+    /// How many of the last tokens hold text that a veto may yet take back.
+    #[must_use]
+    pub fn n_unsettled(&self) -> usize {
+        let settled = self.settled();
+        self.steps.iter().rev().take_while(|step| step.n_text >= settled).count()
+            + usize::from(self.steps.iter().rev().find(|step| step.n_text < settled).is_some_and(|_| {
+                // A token that reaches over the border is not settled either.
+                let after = self.steps.iter().find(|step| step.n_text >= settled).map_or(self.text.len(), |s| s.n_text);
+                after > settled
+            }))
+    }
+
+    /// Up to here no veto reaches.
+    fn settled(&self) -> usize {
+        let mut settled = self.text.len();
+        for (i, frame) in self.frames.iter().enumerate() {
+            let watch = self.watch_of(frame.watch);
+            if watch.is_some_and(|watch| watch.check.is_some()) {
+                return settled.min(frame.start);
+            }
+            let is_last = i + 1 == self.frames.len();
+            if watch.is_some_and(|watch| watch.is_unique) && !is_last {
+                // The item that is open here must differ from the others when it is finished.
+                return settled.min(self.frames[i + 1].start);
+            }
+        }
+        match self.state {
+            State::InString { start, is_key: true, .. } => settled = settled.min(start),
+            State::InString { start, is_key: false, .. } | State::InWord { start } if self.is_judged_at_end() => {
+                settled = settled.min(start);
+            }
+            _ => {}
+        }
+        settled
+    }
+
+    /// Whether the value that is open now is judged when it is finished.
+    fn is_judged_at_end(&self) -> bool {
+        let is_item_of_unique = self
+            .frames
+            .last()
+            .is_some_and(|frame| !frame.is_object && self.watch_of(frame.watch).is_some_and(|watch| watch.is_unique));
+        is_item_of_unique || self.watch_of(self.next_watch()).is_some_and(|watch| watch.check.is_some())
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Pushed => {
+                self.frames.pop();
+            }
+            Undo::Popped(frame) => self.frames.push(frame),
+            Undo::Began => self.watches = None,
+            Undo::Ended(watches) => self.watches = watches,
+            Undo::Seen(_) | Undo::Counted | Undo::ValueWatch(_) => {
+                let frame = self.frames.last_mut().expect("it was there when this was logged");
+                match undo {
+                    Undo::Seen(text) => {
+                        frame.seen.remove(&text);
+                    }
+                    Undo::Counted => frame.n_items -= 1,
+                    Undo::ValueWatch(watch) => frame.value_watch = watch,
+                    Undo::Pushed | Undo::Popped(_) | Undo::Began | Undo::Ended(_) => {}
+                }
+            }
+        }
+    }
+
+    fn byte(&mut self, byte: u8) -> Result<(), Veto> {
+        self.text.push(byte);
+        let at = self.text.len() - 1;
+        match self.state {
+            State::Outside => self.outside(),
+            State::InString { start, is_key, escaped } => match byte {
+                _ if escaped => self.state = State::InString { start, is_key, escaped: false },
+                b'\\' => self.state = State::InString { start, is_key, escaped: true },
+                b'"' => {
+                    self.state = State::Between;
+                    return if is_key { self.finish_key(start) } else { self.finish_value(start) };
+                }
+                _ => {}
+            },
+            State::InWord { start } => {
+                if matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r') || !byte.is_ascii() || byte == b'<'
+                {
+                    self.text.pop();
+                    self.state = State::Between;
+                    self.finish_value(start)?;
+                    self.text.push(byte);
+                    return self.between(byte);
+                }
+            }
+            State::BeforeValue | State::BeforeKey => return self.before(byte, at),
+            State::Between => return self.between(byte),
+        }
+        Ok(())
+    }
+
+    /// Looks for a text after which JSON begins.
+    fn outside(&mut self) {
+        let places = Arc::clone(&self.places);
+        if let Some(start) = &places.start {
+            let may_be_marker = places.after.iter().any(|(marker, _)| {
+                let n = marker.len().min(self.text.len());
+                marker.as_bytes()[..n] == self.text[..n]
+            });
+            if !may_be_marker && self.log.is_empty() && self.text.len() == 1 {
+                self.begin(start);
+                let byte = self.text[0];
+                // Why: nothing can be wrong with the first byte of a value but for a number, which goes on.
+                let _ = self.before(byte, 0);
+                return;
+            }
+        }
+        let found = places.after.iter().find(|(marker, _)| self.text.ends_with(marker.as_bytes()));
+        if let Some((_, watches)) = found {
+            self.begin(watches);
+        }
+    }
+
+    fn begin(&mut self, watches: &Arc<Watches>) {
+        self.watches = Some(Arc::clone(watches));
+        self.log.push(Undo::Began);
+        self.state = State::BeforeValue;
+    }
+
+    fn before(&mut self, byte: u8, at: usize) -> Result<(), Veto> {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {}
+            b'"' => {
+                self.state = State::InString { start: at, is_key: self.state == State::BeforeKey, escaped: false };
+            }
+            b'{' | b'[' => self.open(byte == b'{', at),
+            b'}' | b']' => return self.close(),
+            _ => self.state = State::InWord { start: at },
+        }
+        Ok(())
+    }
+
+    fn between(&mut self, byte: u8) -> Result<(), Veto> {
+        match byte {
+            b',' => {
+                let Some(frame) = self.frames.last() else { return Ok(()) };
+                let (is_object, n_items, watch) = (frame.is_object, frame.n_items, frame.watch);
+                let max = self.watch_of(watch).and_then(|watch| watch.items_count).and_then(|(_, max)| max);
+                if !is_object && max.is_some_and(|max| n_items >= max) {
+                    return Err(Veto::ItemCount);
+                }
+                self.state = if is_object { State::BeforeKey } else { State::BeforeValue };
+            }
+            b':' => self.state = State::BeforeValue,
+            b'}' | b']' => return self.close(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, is_object: bool, start: usize) {
+        let frame =
+            Frame { is_object, watch: self.next_watch(), start, n_items: 0, seen: HashSet::new(), value_watch: None };
+        self.frames.push(frame);
+        self.log.push(Undo::Pushed);
+        self.state = if is_object { State::BeforeKey } else { State::BeforeValue };
+    }
+
+    fn close(&mut self) -> Result<(), Veto> {
+        let Some(frame) = self.frames.last() else { return Ok(()) };
+        let (start, n_items, is_object) = (frame.start, frame.n_items, frame.is_object);
+        let bounds = self.watch_of(frame.watch).and_then(|watch| watch.items_count);
+        if !is_object && bounds.is_some_and(|(min, max)| n_items < min || max.is_some_and(|max| n_items > max)) {
+            return Err(Veto::ItemCount);
+        }
+        let frame = self.frames.pop().expect("it was just looked at");
+        self.log.push(Undo::Popped(frame));
+        self.state = State::Between;
+        self.finish_value(start)
+    }
+
+    fn watch_of(&self, id: Option<WatchId>) -> Option<&super::watch::Watch> {
+        self.watches.as_ref()?.get(id)
+    }
+
+    /// The watch of the value that begins here.
+    fn next_watch(&self) -> Option<WatchId> {
+        let watches = self.watches.as_ref()?;
+        let Some(frame) = self.frames.last() else { return watches.root };
+        if frame.is_object {
+            return frame.value_watch;
+        }
+        let watch = watches.get(frame.watch)?;
+        let index = usize::try_from(frame.n_items).unwrap_or(usize::MAX);
+        watch.prefix.get(index).copied().unwrap_or(watch.items)
+    }
+
+    fn finish_key(&mut self, start: usize) -> Result<(), Veto> {
+        let key = match serde_json::from_slice::<String>(&self.text[start..]) {
+            Ok(key) => key,
+            // Why: the mask lets nothing else pass; the bytes themselves still tell keys apart.
+            Err(_) => String::from_utf8_lossy(&self.text[start..]).into_owned(),
+        };
+        let Some(frame) = self.frames.last() else { return Ok(()) };
+        if frame.seen.contains(&key) {
+            return Err(Veto::DuplicateKey);
+        }
+        let watch = self.watch_of(frame.watch);
+        let next = watch.and_then(|watch| watch.properties.get(&key).copied().unwrap_or(watch.others));
+        let frame = self.frames.last_mut().expect("it was just looked at");
+        self.log.push(Undo::ValueWatch(frame.value_watch));
+        frame.value_watch = next;
+        frame.seen.insert(key.clone());
+        self.log.push(Undo::Seen(key));
+        Ok(())
+    }
+
+    fn finish_value(&mut self, start: usize) -> Result<(), Veto> {
+        let watch = self.next_watch();
+        let (check, is_unique) = (
+            self.watch_of(watch).and_then(|watch| watch.check.clone()),
+            self.frames.last().is_some_and(|frame| {
+                !frame.is_object && self.watch_of(frame.watch).is_some_and(|watch| watch.is_unique)
+            }),
+        );
+        if check.is_some() || is_unique {
+            let text = String::from_utf8_lossy(&self.text[start..]).into_owned();
+            match check.map(|check| check.judge(&text)) {
+                Some(Err(_)) => return Err(Veto::Schema),
+                Some(Ok(value)) if is_unique => self.distinct(&value)?,
+                None => {
+                    let value = super::check::parse(&text).unwrap_or(Value::String(text));
+                    self.distinct(&value)?;
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+        match self.frames.last_mut() {
+            Some(frame) => {
+                frame.n_items += 1;
+                self.log.push(Undo::Counted);
+            }
+            None => {
+                let ended = self.watches.take();
+                self.log.push(Undo::Ended(ended));
+                self.state = State::Outside;
+            }
+        }
+        Ok(())
+    }
+
+    fn distinct(&mut self, value: &Value) -> Result<(), Veto> {
+        let mut text = String::new();
+        write_plain(value, &mut text);
+        let frame = self.frames.last_mut().expect("items stand in an array");
+        if !frame.seen.insert(text.clone()) {
+            return Err(Veto::DuplicateItem);
+        }
+        self.log.push(Undo::Seen(text));
+        Ok(())
+    }
+}
+
+/// Writes equal values alike: keys sorted, whole numbers without a fraction.
+fn write_plain(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_plain(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (key, value) in entries {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_plain(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            let float = number.as_f64().unwrap_or(f64::NAN);
+            let is_whole = float.fract() == 0.0 && float.abs() < 1e18;
+            out.push_str(&if is_whole { format!("{float:.0}").replace("-0", "0") } else { number.to_string() });
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}

@@ -1,0 +1,52 @@
+//! What to look at while an answer grows: a tree beside the values, without what the mask already sees to.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Check;
+
+/// An index into [`Watches`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WatchId(pub u32);
+
+/// What is looked at in the values of one place.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// The finished value must pass.
+    pub check: Option<Arc<Check>>,
+    /// No two items may be equal.
+    pub is_unique: bool,
+    /// Fewest and most items.
+    pub items_count: Option<(u64, Option<u64>)>,
+    /// The items of the prefix, in order.
+    pub prefix: Vec<Option<WatchId>>,
+    /// The items after it.
+    pub items: Option<WatchId>,
+    /// The values of these keys.
+    pub properties: HashMap<String, Option<WatchId>>,
+    /// The values of all other keys.
+    pub others: Option<WatchId>,
+}
+
+/// The watches of one schema; they may refer to each other in circles.
+#[derive(Debug, Default)]
+pub struct Watches {
+    /// By [`WatchId`].
+    pub nodes: Vec<Watch>,
+    /// The whole value's.
+    pub root: Option<WatchId>,
+    /// Whether some object has keys that could be written twice.
+    pub has_open_keys: bool,
+}
+
+impl Watches {
+    /// Whether the mask alone is enough.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.root.is_none() && !self.has_open_keys
+    }
+
+    pub(super) fn get(&self, id: Option<WatchId>) -> Option<&Watch> {
+        self.nodes.get(id?.0 as usize)
+    }
+}

@@ -1,0 +1,196 @@
+//! A document in the normal form of `jsonschema::canonical`: boolean-free, references resolved, contradictions found.
+//!
+//! What that form cannot model is loosened here until it can, one subschema at a time, and the document is then marked:
+//! its finished values need a look at the schema itself.
+
+use jsonschema::canonical::{self, CanonicalSchema, CanonicalView, CanonicalizationError, Cause, UnsatisfiableReason};
+use serde_json::Value;
+
+use super::{Document, ErrorKind, Pointer, SchemaError};
+
+/// A document's normal form.
+#[derive(Debug)]
+pub struct Analysis {
+    /// It allows every value that the document allows.
+    pub canonical: CanonicalSchema,
+    /// Whether it allows no others.
+    pub is_exact: bool,
+    /// Where it was loosened.
+    pub loosened: Vec<Pointer>,
+}
+
+/// How many subschemas may be loosened before the whole document is.
+const MAX_LOOSENED: usize = 16;
+
+/// Finds the normal form of `document`.
+///
+/// # Errors
+/// If a reference leads nowhere, a pattern is none, or no value satisfies the document.
+pub fn analyze(document: &Document) -> Result<Analysis, SchemaError> {
+    let mut loosened: Vec<Pointer> = Vec::new();
+    let mut value = document.value().clone();
+    loop {
+        let canonical = canonicalize(document, &value)?;
+        let raw = match canonical.view() {
+            CanonicalView::Raw(raw) => raw,
+            CanonicalView::False => return Err(unsatisfiable(document, &value)),
+            _ => return Ok(Analysis { canonical, is_exact: loosened.is_empty(), loosened }),
+        };
+        let place = raw.pointer.map(|pointer| positive_part(&Pointer::parse(&pointer), &value)).unwrap_or_default();
+        let is_stuck = loosened.len() >= MAX_LOOSENED || loosened.contains(&place) || place.parts().is_empty();
+        let loosen = if is_stuck { Pointer::default() } else { place };
+        match loosen.resolve_mut(&mut value) {
+            Some(slot) if !loosen.parts().is_empty() => *slot = Value::Bool(true),
+            _ => value = keep_type(&value),
+        }
+        loosened.push(loosen);
+    }
+}
+
+/// The weakest schema that still says the type.
+fn keep_type(value: &Value) -> Value {
+    match value.get("type") {
+        Some(types) if value.get("$ref").is_none() => serde_json::json!({"type": types}),
+        _ => Value::Bool(true),
+    }
+}
+
+fn options(document: &Document) -> canonical::CanonicalizeOptions<'_> {
+    let mut options = canonical::options()
+        .with_registry(document.store().registry())
+        .with_retriever(super::store::NoDocuments)
+        .should_validate_formats(true);
+    if let Some(draft) = document.forced_draft() {
+        options = options.with_draft(draft);
+    }
+    options
+}
+
+fn canonicalize(document: &Document, value: &Value) -> Result<CanonicalSchema, SchemaError> {
+    options(document).canonicalize(value).map_err(|error| refusal(document, error))
+}
+
+fn refusal(document: &Document, error: CanonicalizationError) -> SchemaError {
+    let root = Pointer::default();
+    match error {
+        CanonicalizationError::ReferenceResolution(error) => {
+            SchemaError::at(root, ErrorKind::Unresolvable(error.to_string()))
+        }
+        CanonicalizationError::InvalidPattern { pattern } => {
+            let at = super::walk::find_pattern(document.value(), &pattern).unwrap_or_default();
+            let kind = ErrorKind::Pattern { pattern, why: "it is no regular expression of ECMA-262".to_owned() };
+            let keyword = at.parts().last().cloned();
+            SchemaError { pointer: at, keyword, kind }
+        }
+        CanonicalizationError::ValidationError(error) => SchemaError::at(
+            Pointer::parse(error.instance_path().as_str()),
+            ErrorKind::Malformed(error.to_string().chars().take(300).collect()),
+        ),
+        other => SchemaError::at(root, ErrorKind::Other(other.to_string())),
+    }
+}
+
+/// Cuts a pointer before the first keyword that does not simply add a demand: loosening below it could tighten.
+fn positive_part(pointer: &Pointer, root: &Value) -> Pointer {
+    if refers_from_negative(root, false) {
+        return Pointer::default();
+    }
+    let mut at = Pointer::default();
+    let mut schema_at = Pointer::default();
+    let mut is_keyword = true;
+    for part in pointer.parts() {
+        let Some(value) = root.pointer(&at.to_string()) else { break };
+        at = at.child(part.clone());
+        if !is_keyword || value.is_array() {
+            is_keyword = true;
+        } else {
+            match part.as_str() {
+                _ if POSITIVE_MAPS.contains(&part.as_str()) => is_keyword = false,
+                "items" => is_keyword = !value.get("items").is_some_and(Value::is_array),
+                _ if POSITIVE.contains(&part.as_str()) => {}
+                _ => break,
+            }
+        }
+        if is_keyword {
+            schema_at = at.clone();
+        }
+    }
+    schema_at
+}
+
+const POSITIVE_MAPS: [&str; 8] =
+    ["allOf", "anyOf", "properties", "patternProperties", "$defs", "definitions", "prefixItems", "dependentSchemas"];
+const POSITIVE: [&str; 6] = ["additionalProperties", "items", "additionalItems", "propertyNames", "then", "else"];
+
+/// Whether a reference stands below a keyword that turns "more allowed" into "less allowed".
+fn refers_from_negative(value: &Value, is_negative: bool) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(key, inner)| {
+            let refers = is_negative && matches!(key.as_str(), "$ref" | "$dynamicRef" | "$recursiveRef");
+            let is_negative = is_negative
+                || matches!(
+                    key.as_str(),
+                    "not" | "if" | "oneOf" | "contains" | "unevaluatedProperties" | "unevaluatedItems" | "dependencies"
+                );
+            refers || refers_from_negative(inner, is_negative)
+        }),
+        Value::Array(items) => items.iter().any(|item| refers_from_negative(item, is_negative)),
+        _ => false,
+    }
+}
+
+/// Names the contradiction.
+fn unsatisfiable(document: &Document, value: &Value) -> SchemaError {
+    let reasons = options(document).prepare(value).and_then(|prepared| prepared.unsatisfiable()).unwrap_or_default();
+    let mut at = Pointer::default();
+    let mut keyword = None;
+    let mut why = "it contradicts itself".to_owned();
+    // Why: a reason may name another place; it is followed to where the contradiction is written.
+    for _ in 0..=reasons.len() {
+        let causes = match reasons.get(&at.to_string()) {
+            Some(UnsatisfiableReason::Literal) => {
+                why = "'false' stands here".to_owned();
+                break;
+            }
+            Some(UnsatisfiableReason::Empty(cause)) => vec![cause.clone()],
+            Some(UnsatisfiableReason::Conflict(causes)) => causes.clone(),
+            None => break,
+        };
+        // Why: a key that must be there and whose value cannot be is the contradiction itself.
+        let required = at.child("required");
+        let names = document.value().pointer(&required.to_string()).and_then(Value::as_array);
+        let inner = names
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|name| at.child("properties").child(name))
+            .find(|inner| reasons.contains_key(&inner.to_string()));
+        if let Some(inner) = inner {
+            at = inner;
+            continue;
+        }
+        why = format!("{} contradict each other", list(&causes));
+        keyword = causes.first().and_then(|cause| cause.keywords.first().cloned());
+        match causes.as_slice() {
+            [only] if Pointer::parse(&only.pointer) != at => at = Pointer::parse(&only.pointer),
+            [only] => {
+                why = format!("{} allows nothing", list(std::slice::from_ref(only)));
+                break;
+            }
+            _ => break,
+        }
+    }
+    let pointer = keyword.as_ref().map_or_else(|| at.clone(), |keyword| at.child(keyword.clone()));
+    SchemaError { pointer, keyword, kind: ErrorKind::Unsatisfiable(why) }
+}
+
+fn list(causes: &[Cause]) -> String {
+    let names: Vec<String> = causes
+        .iter()
+        .map(|cause| match cause.keywords.as_slice() {
+            [] => format!("'#{}'", cause.pointer),
+            keywords => format!("'{}' at '#{}'", keywords.join("', '"), cause.pointer),
+        })
+        .collect();
+    names.join(" and ")
+}
