@@ -85,6 +85,7 @@ async fn run(engine: &EngineHandle, prompts: Vec<Vec<TokenId>>, grammar: Option<
             // A bias against every end keeps the lengths equal.
             sampling: Sampling { temperature: 0.0, ..Sampling::default() },
             max_tokens: N_DECODE,
+            closes: false,
             logprobs: None,
             events,
             submitted: started,

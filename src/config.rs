@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::telemetry::LogFormat;
+use crate::testing;
 
 /// A server for GGUF models whose answers always have the shape of your JSON Schema or tool definition.
 ///
@@ -31,6 +32,58 @@ pub enum Command {
     ///
     /// Example: drawplate conformance --format maskbench --model tokenizer.json cases.jsonl.xz
     Conformance(ConformanceArgs),
+    /// Say what becomes of each keyword of a schema: enforced by the mask, by the guard, or an annotation.
+    ///
+    /// Exits with 1 and names the place if the schema is refused. Example: drawplate check schema.json
+    Check(CheckArgs),
+    /// Print random values of a schema, a line of JSON each: valid ones, or with --invalid ones that miss it narrowly.
+    ///
+    /// The same seed gives the same values. Example: drawplate sample schema.json -n 100 --seed 7
+    Sample(SampleArgs),
+}
+
+/// Arguments of `sample`.
+#[derive(Clone, Debug, Args)]
+pub struct SampleArgs {
+    /// The schema's file, or - for standard input.
+    pub schema: String,
+    /// How many values.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub count: usize,
+    /// Decides which values.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// From this length on a value comes to its end as soon as the schema lets it; most are much shorter.
+    #[arg(long, value_name = "BYTES", default_value_t = testing::Options::default().max_bytes)]
+    pub max_bytes: usize,
+    /// Arrays and objects inside each other, where the schema allows something else.
+    #[arg(long, value_name = "N", default_value_t = testing::Options::default().max_depth)]
+    pub max_depth: usize,
+    /// Print values that break the schema by one small change.
+    #[arg(long)]
+    pub invalid: bool,
+    /// A folder of JSON Schemas that this one may refer to by their $id. Nothing is ever fetched.
+    #[arg(long, value_name = "DIR")]
+    pub schemas: Option<PathBuf>,
+}
+
+/// Arguments of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// The schema's file, or - for standard input.
+    pub schema: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Whose vocabulary is used: a GGUF file, a tokenizer.json, or fake.
+    #[arg(short, long, default_value = "fake")]
+    pub model: String,
+    /// Exit with 1 also where OpenAI's strict mode would refuse the schema.
+    #[arg(long)]
+    pub strict: bool,
+    /// A folder of JSON Schemas that this one may refer to by their $id. Nothing is ever fetched.
+    #[arg(long, value_name = "DIR")]
+    pub schemas: Option<PathBuf>,
 }
 
 /// Arguments of `conformance`.
@@ -48,6 +101,9 @@ pub struct ConformanceArgs {
     /// Write each failing case to this file, a JSON object per line.
     #[arg(long, value_name = "FILE")]
     pub failures: Option<PathBuf>,
+    /// Also break valid values off at several places, and see whether a valid ending is found.
+    #[arg(long)]
+    pub closing: bool,
     /// Only every N-th case.
     #[arg(long, value_name = "N")]
     pub every: Option<usize>,
@@ -106,6 +162,12 @@ pub struct ServeArgs {
     /// Largest schema accepted, in bytes of JSON.
     #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
     pub max_schema_bytes: usize,
+    /// A folder of JSON Schemas that requests may refer to by their $id. Nothing is ever fetched.
+    #[arg(long, value_name = "DIR")]
+    pub schemas: Option<PathBuf>,
+    /// Cut bound answers off when their tokens run out, as OpenAI does, instead of bringing them to a valid end.
+    #[arg(long)]
+    pub no_close: bool,
     /// Do not put the response schema into the prompt.
     #[arg(long)]
     pub no_schema_in_prompt: bool,

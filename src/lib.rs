@@ -17,6 +17,7 @@
 //! | 2 | [`grammar`] | schemas and tool formats to token masks; the only module that names llguidance |
 //! | 3 | [`tools`] | tools, tool choice, tool formats as data |
 //! | 3 | [`engine`] | tokens in, tokens out: slots, batching, sampling, llama.cpp |
+//! | 3 | [`testing`] | random values of a schema, valid and invalid, for property tests |
 //! | 4 | [`chat`] | messages, chat templates, splitting answers |
 //! | 5 | [`generation`] | the endpoint-neutral middle |
 //! | 6 | [`api`] | HTTP |
@@ -32,4 +33,5 @@ pub mod grammar;
 pub mod guard;
 pub mod schema;
 pub mod telemetry;
+pub mod testing;
 pub mod tools;

@@ -154,6 +154,13 @@ impl From<PrepareError> for ApiError {
     fn from(error: PrepareError) -> Self {
         match error {
             PrepareError::Schema { part, error } => schema_error(&part, &error),
+            PrepareError::TooFewTokens { n_needed, n_allowed } => Self::bad_request(
+                Some("max_tokens"),
+                Some("max_tokens_too_small"),
+                format!(
+                    "The shortest answer that satisfies this schema takes {n_needed} tokens, but only {n_allowed} can be generated. Allow at least {n_needed}, or start the server with --no-close to have answers cut off."
+                ),
+            ),
             PrepareError::TooLong { n_prompt, n_ctx } => Self::bad_request(
                 Some("messages"),
                 Some("context_length_exceeded"),

@@ -8,6 +8,7 @@ pub mod error;
 mod health;
 mod layers;
 mod models;
+mod schemas;
 mod state;
 pub mod wire;
 
@@ -37,7 +38,8 @@ pub fn router(state: Arc<AppState>) -> Router {
     let v1 = Router::new()
         .route("/chat/completions", post(chat::create))
         .route("/models", get(models::list))
-        .route("/models/{*id}", get(models::retrieve));
+        .route("/models/{*id}", get(models::retrieve))
+        .route("/schemas/check", post(schemas::check));
     Router::new()
         .nest("/v1", v1)
         .route("/health", get(health::health))

@@ -1,8 +1,12 @@
 //! One command per file. Only here and in main.rs are errors `anyhow`.
 
+mod check;
 mod conformance;
 mod hub;
+mod lines;
+mod sample;
 mod serve;
+mod vocab;
 
 use crate::config::{Cli, Command};
 
@@ -19,5 +23,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve::serve(&args),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Sample(args) => sample::sample(&args),
     }
 }

@@ -46,10 +46,16 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ModelSource::Hub { repo, file } => load_file(args, &hub::fetch(&repo, &file)?)?,
     };
     let Loaded { engine, thread, vocab, template, name, created } = loaded;
+    let store = match &args.schemas {
+        Some(dir) => Arc::new(schema::Store::load(dir).map_err(|e| UsageError(format!("--schemas: {e}")))?),
+        None => schema::Store::empty(),
+    };
     let compiler = Compiler::new(&vocab, Budget::default())?;
     let options = GeneratorOptions {
         limits: schema::Limits { max_bytes: args.max_schema_bytes, ..schema::Limits::default() },
         shows_schema: !args.no_schema_in_prompt,
+        closes: !args.no_close,
+        store,
         ..GeneratorOptions::default()
     };
     let generator = Arc::new(Generator::new(vocab, template, compiler, engine.clone(), options));

@@ -19,6 +19,8 @@ pub struct Job {
     pub sampling: Sampling,
     /// Tokens to generate at most, end-of-generation tokens not counted.
     pub max_tokens: usize,
+    /// End a bound answer validly before its tokens run out.
+    pub closes: bool,
     /// Report log probabilities with this many alternatives.
     pub logprobs: Option<u8>,
     /// Where events go; dropping the receiver cancels.
@@ -59,6 +61,8 @@ pub enum FinishReason {
     Stop,
     /// The token limit or the context was reached.
     Length,
+    /// The token limit or the context would have been reached, and the answer was brought to a valid end.
+    Closed,
 }
 
 /// Why a sequence could not be completed.

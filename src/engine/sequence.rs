@@ -40,6 +40,8 @@ pub(super) struct Decoding {
     /// Tokens that led nowhere, with their positions.
     bans: Vec<(usize, TokenId)>,
     n_backs: usize,
+    /// When so few tokens are left, it is looked at what closing takes.
+    close_check_at: usize,
 }
 
 /// A token that waits to be told.
@@ -144,6 +146,7 @@ impl Resident {
                     choices: Vec::new(),
                     bans: Vec::new(),
                     n_backs: 0,
+                    close_check_at: usize::MAX,
                 }))
             }
             Self::Prefilling { job, matcher, n_done } => Self::Prefilling { job, matcher, n_done: n_done + n_rows },
@@ -225,6 +228,16 @@ impl Decoding {
             }
             Err(error) => return Taken::Yes(self.leave(Event::Failed(EngineError::Matcher(error.to_string())))),
         }
+        let n_left = self.n_room(n_ctx).saturating_sub(1);
+        if self.job.closes && n_left <= self.close_check_at && !self.is_complete() {
+            match self.closing(token, n_left) {
+                Ok(()) => {}
+                Err(ending) => {
+                    ending.into_iter().for_each(|token| self.push(token, None, true));
+                    return Taken::Yes(self.leave(Event::Finished(FinishReason::Closed)));
+                }
+            }
+        }
         if self.matcher.as_ref().is_some_and(Matcher::is_guarded) {
             self.choices.push(self.tokens.len());
         }
@@ -242,6 +255,34 @@ impl Decoding {
         let n_unsettled = self.matcher.as_ref().map_or(0, Matcher::n_unsettled);
         self.tell(n_unsettled);
         Taken::Yes(Next::Stay(Resident::Decoding(self)))
+    }
+
+    /// Sees to it that the answer can still be closed within `n_left` tokens.
+    ///
+    /// # Errors
+    /// With the ending, if the token that was just accepted would leave too little room; it is taken back.
+    fn closing(&mut self, token: TokenId, n_left: usize) -> Result<(), Vec<TokenId>> {
+        let Some(matcher) = &mut self.matcher else { return Ok(()) };
+        let Some(step) = matcher.closing_step() else { return Ok(()) };
+        if let Some(ending) = matcher.closing_tokens()
+            && ending.len() <= n_left
+        {
+            // Why: one token raises the cost by a step at most, so the next look can wait.
+            let n_free = n_left - ending.len();
+            self.close_check_at = n_left.saturating_sub((n_free / step).max(1));
+            return Ok(());
+        }
+        if matcher.rollback(1).is_err() {
+            return Ok(());
+        }
+        match matcher.closing_tokens().filter(|ending| ending.len() <= n_left + 1) {
+            Some(ending) => Err(ending),
+            None => {
+                // No ending is known here; the answer goes on, and may be cut off.
+                let _taken_again = matcher.accept(token);
+                Ok(())
+            }
+        }
     }
 
     /// Takes everything back to the last choice that the client does not know, and bans what was chosen.

@@ -11,10 +11,10 @@ use super::request::Request;
 use crate::chat::ChatTemplate;
 use crate::engine::{Busy, EngineHandle, Job};
 use crate::grammar::{Compiler, GrammarError, Vocab};
-use crate::schema::{ErrorKind, Limits, Pointer, SchemaError};
+use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
 
 /// How requests are prepared.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct GeneratorOptions {
     /// Bounds on schemas.
     pub limits: Limits,
@@ -22,12 +22,22 @@ pub struct GeneratorOptions {
     pub shows_schema: bool,
     /// Requests prepared at once.
     pub n_preparing: usize,
+    /// Whether a bound answer is brought to a valid end before its tokens run out.
+    pub closes: bool,
+    /// Documents that schemas may refer to.
+    pub store: Arc<Store>,
 }
 
 impl Default for GeneratorOptions {
     fn default() -> Self {
         let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { limits: Limits::default(), shows_schema: true, n_preparing: n_cores.max(2) }
+        Self {
+            limits: Limits::default(),
+            shows_schema: true,
+            n_preparing: n_cores.max(2),
+            closes: true,
+            store: Store::empty(),
+        }
     }
 }
 
@@ -54,10 +64,10 @@ pub enum StartError {
 pub struct Generator {
     vocab: Arc<Vocab>,
     template: ChatTemplate,
-    compiler: Compiler,
+    pub(super) compiler: Compiler,
     engine: EngineHandle,
-    options: GeneratorOptions,
-    preparing: Arc<Semaphore>,
+    pub(super) options: GeneratorOptions,
+    pub(super) preparing: Arc<Semaphore>,
 }
 
 impl Generator {
@@ -134,6 +144,7 @@ impl Generator {
                     grammar: prepared.grammar.clone(),
                     sampling: crate::engine::Sampling { stream, ..prepared.sampling.clone() },
                     max_tokens: prepared.max_tokens,
+                    closes: prepared.closes,
                     logprobs: prepared.logprobs,
                     events,
                     submitted,
@@ -153,6 +164,8 @@ impl Generator {
             n_ctx: self.engine.limits().n_ctx,
             limits: self.options.limits,
             shows_schema: self.options.shows_schema,
+            closes: self.options.closes,
+            store: &self.options.store,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The endpoint-neutral middle: a [`Request`] becomes [`Prepared`], then an [`Answer`] that grows, then a
 //! [`Completion`]. Chat and other endpoints meet here. Not here: HTTP, wire formats.
 
+mod check_schema;
 mod generator;
 mod output;
 mod prepare;

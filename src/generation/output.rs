@@ -249,12 +249,16 @@ impl Answer {
         running.note(&deltas);
         let finish = match reason {
             FinishReason::Length => Finish::Length,
-            FinishReason::Stop => {
+            FinishReason::Stop | FinishReason::Closed => {
                 running.judge(&self.checks).inspect_err(|error| {
                     METRICS.check_failures.inc();
                     tracing::error!(%error, "a finished answer fails the final check: this is a bug");
                 })?;
-                if running.calls.is_empty() { Finish::Stop } else { Finish::ToolCalls }
+                match (reason, running.calls.is_empty()) {
+                    (FinishReason::Closed, _) => Finish::Length,
+                    (_, true) => Finish::Stop,
+                    (_, false) => Finish::ToolCalls,
+                }
             }
         };
         Ok(Update { choice, deltas, logprobs: Vec::new(), finish: Some(finish) })

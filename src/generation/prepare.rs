@@ -9,7 +9,7 @@ use crate::chat::{ChatTemplate, Instructions, Segment, SplitOptions, TemplateErr
 use crate::engine::Sampling;
 use crate::grammar::{Compiled, Compiler, GrammarError, Spec, TokenId, Vocab};
 use crate::guard::Check;
-use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError};
+use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
 use crate::tools::format::{HERMES, Otherwise, ToolFormat};
 use crate::tools::{Tool, ToolChoice};
 
@@ -34,6 +34,7 @@ pub struct Prepared {
     pub logprobs: Option<u8>,
     /// Whether the model was shown all that binds it. A schema too large for the prompt is enforced all the same.
     pub shows_schema: bool,
+    pub(super) closes: bool,
 }
 
 /// The independent checks of one request.
@@ -75,6 +76,14 @@ pub enum PrepareError {
         /// The context's.
         n_ctx: usize,
     },
+    /// The shortest valid answer takes more tokens than the request allows.
+    #[error("the shortest valid answer takes {n_needed} tokens; {n_allowed} are allowed")]
+    TooFewTokens {
+        /// What it takes.
+        n_needed: usize,
+        /// What there is.
+        n_allowed: usize,
+    },
     /// The template refuses the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -94,6 +103,8 @@ pub(super) struct Model<'a> {
     pub(super) n_ctx: usize,
     pub(super) limits: Limits,
     pub(super) shows_schema: bool,
+    pub(super) closes: bool,
+    pub(super) store: &'a Arc<Store>,
 }
 
 const FORMAT: &ToolFormat = &HERMES;
@@ -103,10 +114,10 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     let tools = match request.tool_choice {
         ToolChoice::None => Vec::new(),
         ToolChoice::Auto | ToolChoice::Required | ToolChoice::Named(_) => {
-            request.tools.iter().map(|tool| read_tool(tool, model.limits)).collect::<Result<_, _>>()?
+            request.tools.iter().map(|tool| read_tool(tool, model)).collect::<Result<_, _>>()?
         }
     };
-    let answer = read_output(&request.output, model.limits)?;
+    let answer = read_output(&request.output, model)?;
     let (prompt, shows_schema) = render(&request, &tools, model)?;
     let n_room = model.n_ctx.saturating_sub(prompt.len());
     if n_room == 0 {
@@ -116,6 +127,13 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         Some(spec) => Some(compile(&spec, &request, model.compiler)?),
         None => None,
     };
+    let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
+    if model.closes
+        && let Some(n_needed) = grammar.as_ref().and_then(|grammar| grammar.cheapest_tokens())
+        && n_needed > max_tokens
+    {
+        return Err(PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens });
+    }
     let checks = checks(&request, &tools, answer.as_deref())?;
     let format = (!tools.is_empty()).then_some(*FORMAT);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
@@ -126,14 +144,15 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         split: SplitOptions { format, stop },
         checks,
         sampling: request.sampling,
-        max_tokens: request.max_tokens.unwrap_or(n_room).min(n_room),
+        max_tokens,
         n: request.n,
         logprobs: request.logprobs,
         shows_schema,
+        closes: model.closes,
     })
 }
 
-fn read_tool(tool: &RequestTool, limits: Limits) -> Result<Tool, PrepareError> {
+fn read_tool(tool: &RequestTool, model: &Model<'_>) -> Result<Tool, PrepareError> {
     let refuse = |error| PrepareError::Schema { part: Part::Tool(tool.index, tool.name.clone()), error };
     let parameters = match &tool.parameters {
         None => json!({"type": "object", "properties": {}, "additionalProperties": false}),
@@ -151,17 +170,17 @@ fn read_tool(tool: &RequestTool, limits: Limits) -> Result<Tool, PrepareError> {
         }
         Some(value) => value.clone(),
     };
-    let document = Document::parse(parameters, limits).map_err(refuse)?;
+    let document = Document::parse_with(parameters, model.limits, Arc::clone(model.store)).map_err(refuse)?;
     Ok(Tool { name: tool.name.clone(), description: tool.description.clone(), parameters: Arc::new(document) })
 }
 
-fn read_output(output: &Output, limits: Limits) -> Result<Option<Arc<Document>>, PrepareError> {
+fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Arc<Document>>, PrepareError> {
     let (name, schema) = match output {
         Output::Text => return Ok(None),
         Output::JsonObject => ("json_object", json!({"type": "object"})),
         Output::JsonSchema { name, schema, .. } => (name.as_str(), schema.clone()),
     };
-    let document = Document::parse(schema, limits)
+    let document = Document::parse_with(schema, model.limits, Arc::clone(model.store))
         .map_err(|error| PrepareError::Schema { part: Part::ResponseFormat(name.to_owned()), error })?;
     Ok(Some(Arc::new(document)))
 }
@@ -240,16 +259,16 @@ fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<(Vec<T
     if note.is_none() || !model.shows_schema {
         return Ok((with(false)?, true));
     }
-    let without = with(false)?;
     let is_hopeless =
         matches!(&request.output, Output::JsonSchema { schema, .. } if schema.to_string().len() > model.n_ctx * 8);
     let prompt = if is_hopeless { None } else { Some(with(true)?) };
     match prompt {
-        Some(prompt)
-            if prompt.len() - without.len().min(prompt.len()) <= model.n_ctx / 2 && prompt.len() < model.n_ctx =>
-        {
-            Ok((prompt, true))
+        Some(prompt) if prompt.len() <= model.n_ctx / 2 => Ok((prompt, true)),
+        Some(prompt) if prompt.len() < model.n_ctx => {
+            let without = with(false)?;
+            let is_small = prompt.len() - without.len().min(prompt.len()) <= model.n_ctx / 2;
+            Ok(if is_small { (prompt, true) } else { (without, false) })
         }
-        _ => Ok((without, false)),
+        _ => Ok((with(false)?, false)),
     }
 }

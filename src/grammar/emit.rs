@@ -316,7 +316,7 @@ fn repeat(group: &str, min: u64, max: Option<u64>) -> String {
 }
 
 /// The keys of `open` without those that are declared.
-fn keys(open: &OpenKeys) -> Lang {
+pub(super) fn keys(open: &OpenKeys) -> Lang {
     if open.except.is_empty() {
         return open.keys.clone();
     }
@@ -325,7 +325,7 @@ fn keys(open: &OpenKeys) -> Lang {
 }
 
 /// Strings that the schema leaves open may be spelled in full; where it says what is in them, plainly.
-fn spelling(lang: &Lang) -> Spelling {
+pub(super) fn spelling(lang: &Lang) -> Spelling {
     match lang {
         Lang::Repeat(inner, _, _) if **inner == Lang::any_char() => Spelling::Full,
         _ => Spelling::Plain,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use llguidance::toktrie::{SimpleVob, TokEnv};
 
 use super::TokenId;
+use super::close::Closer;
 use crate::guard::{Follower, Places, Veto};
 
 /// The tokens allowed next: a bit set `[n_vocab]`.
@@ -52,6 +53,17 @@ pub struct MatcherError(String);
 pub struct Matcher {
     inner: Box<llguidance::Matcher>,
     guard: Option<Box<Guard>>,
+    closing: Option<Box<Closing>>,
+}
+
+/// The text so far and who can end it.
+#[derive(Clone)]
+struct Closing {
+    closer: Arc<Closer>,
+    env: TokEnv,
+    text: Vec<u8>,
+    /// Where each token began.
+    starts: Vec<usize>,
 }
 
 struct Guard {
@@ -71,7 +83,14 @@ pub enum Verdict {
 
 impl Matcher {
     pub(super) fn new(inner: llguidance::Matcher) -> Self {
-        Self { inner: Box::new(inner), guard: None }
+        Self { inner: Box::new(inner), guard: None, closing: None }
+    }
+
+    /// Adds what finds short endings to a matcher at the beginning of an answer.
+    pub(super) fn closing_with(mut self, closer: Option<Arc<Closer>>, env: &TokEnv) -> Self {
+        self.closing = closer
+            .map(|closer| Box::new(Closing { closer, env: Arc::clone(env), text: Vec::new(), starts: Vec::new() }));
+        self
     }
 
     /// Adds a guard to a matcher at the beginning of an answer.
@@ -95,7 +114,33 @@ impl Matcher {
             .guard
             .as_ref()
             .map(|guard| Box::new(Guard { follower: guard.follower.clone(), env: Arc::clone(&guard.env) }));
-        Self { inner: Box::new(self.inner.deep_clone()), guard }
+        Self { inner: Box::new(self.inner.deep_clone()), guard, closing: self.closing.clone() }
+    }
+
+    /// The bytes of a short valid ending from here; `None` if none is known.
+    #[must_use]
+    pub fn closing(&self) -> Option<Vec<u8>> {
+        let closing = self.closing.as_ref()?;
+        closing.closer.close(&closing.text)
+    }
+
+    /// The tokens of [`Matcher::closing`].
+    #[must_use]
+    pub fn closing_tokens(&self) -> Option<Vec<TokenId>> {
+        let ending = self.closing()?;
+        Some(if ending.is_empty() { Vec::new() } else { self.closing.as_ref()?.env.tokenize_bytes(&ending) })
+    }
+
+    /// About how many tokens one more token can add to what closing takes; `None` if nothing can close.
+    #[must_use]
+    pub fn closing_step(&self) -> Option<usize> {
+        self.closing.as_ref().map(|closing| closing.closer.longest())
+    }
+
+    /// Looks through the schema, so that closing is quick later. Gives the tokens of the shortest answer.
+    pub(super) fn prepare_closing(&self) -> Option<usize> {
+        let _step = self.closing_step()?;
+        self.closing_tokens().map(|tokens| tokens.len())
     }
 
     /// Computes the mask of the next token.
@@ -121,8 +166,13 @@ impl Matcher {
             && let Some(guard) = &mut self.guard
             && let Err(veto) = guard.follower.end()
         {
-            self.rollback(1)?;
+            self.inner.rollback(1).map_err(|e| MatcherError(e.to_string()))?;
+            guard.follower.rollback(1);
             return Ok(Verdict::Vetoed(veto));
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.starts.push(closing.text.len());
+            closing.text.extend_from_slice(closing.env.tok_trie().token(token));
         }
         Ok(Verdict::Taken)
     }
@@ -149,6 +199,13 @@ impl Matcher {
         self.inner.rollback(n_tokens).map_err(|e| MatcherError(e.to_string()))?;
         if let Some(guard) = &mut self.guard {
             guard.follower.rollback(n_tokens);
+        }
+        if let Some(closing) = &mut self.closing {
+            let n_kept = closing.starts.len().saturating_sub(n_tokens);
+            if let Some(start) = closing.starts.get(n_kept).copied() {
+                closing.text.truncate(start);
+            }
+            closing.starts.truncate(n_kept);
         }
         Ok(())
     }

@@ -5,19 +5,23 @@
 //! [`Spec`] to a [`Compiled`] grammar and caches it, `matcher` follows one sequence.
 //! Not here: what an answer looks like (`tools`, `generation`), when masks are computed (`engine`).
 
+mod blame;
 mod cache;
+mod close;
 mod compiler;
 mod emit;
 mod lower;
 mod matcher;
+mod report;
 mod shape;
 mod terminal;
 mod vocab;
 mod vocab_file;
 mod watching;
 
-pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, Spec};
+pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, Spec, Summary, summarize};
 pub use lower::in_declared_order;
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
+pub use report::{Fate, KeywordFate, Report, examine, report};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use llguidance::derivre::RegexAst;
+
 use crate::schema::pattern::Lang;
 
 /// Which spellings of a character are allowed.
@@ -185,6 +187,33 @@ fn regex(lang: &Lang, spelling: Spelling) -> Option<String> {
         }
         Lang::Nothing | Lang::And(_) | Lang::Not(_) => return None,
     })
+}
+
+/// The JSON strings with content in `lang`, as an expression of derivre; `after` stands behind the closing quote.
+pub(super) fn ast(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
+    let quote = |text: &str| RegexAst::Literal(text.to_owned());
+    RegexAst::Concat(vec![quote("\""), content_ast(lang, spelling), quote(&format!("\"{after}"))])
+}
+
+fn content_ast(lang: &Lang, spelling: Spelling) -> RegexAst {
+    if let Some(regex) = regex(lang, spelling) {
+        return RegexAst::Regex(regex);
+    }
+    let all = |parts: &[Lang]| parts.iter().map(|part| content_ast(part, spelling)).collect();
+    match lang {
+        Lang::Concat(parts) => RegexAst::Concat(all(parts)),
+        Lang::Or(parts) => RegexAst::Or(all(parts)),
+        Lang::And(parts) => RegexAst::And(all(parts)),
+        Lang::Not(inner) => RegexAst::And(vec![
+            RegexAst::Regex(format!("{}*", any_char(spelling))),
+            RegexAst::Not(Box::new(content_ast(inner, spelling))),
+        ]),
+        Lang::Repeat(inner, min, max) => {
+            RegexAst::Repeat(Box::new(content_ast(inner, spelling)), *min, max.unwrap_or(u32::MAX))
+        }
+        Lang::Nothing => RegexAst::NoMatch,
+        Lang::Empty | Lang::Class(_) => unreachable!("these are regexes"),
+    }
 }
 
 /// Any character: not a lone surrogate, which no text can hold.

@@ -46,7 +46,7 @@ impl Check {
     /// # Errors
     /// If the schema breaks its metaschema, or refers to something that is not there.
     pub fn new(schema: &Value) -> Result<Self, CheckError> {
-        Self::build(schema, &Store::default(), None)
+        Self::build(schema, &Store::empty(), None)
     }
 
     /// Compiles a document, with the documents that it may refer to.
@@ -62,7 +62,7 @@ impl Check {
     /// # Errors
     /// As [`Check::new`].
     pub fn canonical(schema: &CanonicalSchema) -> Result<Self, CheckError> {
-        Self::build(&schema.to_json_schema(), &Store::default(), Some(schema.draft()))
+        Self::build(&schema.to_json_schema(), &Store::empty(), Some(schema.draft()))
     }
 
     fn build(schema: &Value, store: &Store, draft: Option<Draft>) -> Result<Self, CheckError> {

@@ -37,7 +37,7 @@ impl Document {
     /// # Errors
     /// With the place of the first fault.
     pub fn parse(value: Value, limits: Limits) -> Result<Self, SchemaError> {
-        Self::parse_with(value, limits, Arc::default())
+        Self::parse_with(value, limits, Store::empty())
     }
 
     /// As [`Document::parse`]; references may also lead into the documents of `store`.
@@ -78,6 +78,22 @@ impl Document {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The draft whose rules it follows.
+    #[must_use]
+    pub(crate) fn draft(&self) -> Draft {
+        match self.store.draft().detect(&self.value) {
+            Draft::Unknown => Draft::default(),
+            known => known,
+        }
+    }
+
+    /// Checks a part of this schema as this one was checked, with the same documents around it.
+    pub(crate) fn with_value(&self, value: Value) -> Result<Self, SchemaError> {
+        // Why: a part of what was small enough is.
+        let limits = Limits { max_bytes: usize::MAX, max_depth: usize::MAX };
+        Self::parse_with(value, limits, Arc::clone(&self.store))
     }
 
     /// The draft that was decided from outside, where the schema names none.

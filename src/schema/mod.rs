@@ -5,13 +5,17 @@
 pub mod canonical;
 mod document;
 mod error;
+mod fate;
 pub mod formats;
 pub mod pattern;
 mod store;
+mod strict;
 pub mod walk;
 
 pub use document::{Document, Limits};
 pub use error::{ErrorKind, SchemaError};
+pub use fate::{Fate, KeywordFate, Keywords, keywords};
 pub(crate) use store::NoDocuments;
 pub use store::{Store, StoreError};
+pub use strict::{StrictFinding, strict};
 pub use walk::Pointer;

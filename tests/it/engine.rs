@@ -27,6 +27,7 @@ fn submit(
         grammar,
         sampling,
         max_tokens,
+        closes: false,
         logprobs: None,
         events,
         submitted: Instant::now(),

@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 9] = [
     &["schema"],
     &["guard"],
     &["grammar"],
-    &["tools", "engine"],
+    &["tools", "engine", "testing"],
     &["chat"],
     &["generation"],
     &["api"],

@@ -10,6 +10,7 @@ mod support;
 mod api_schemas;
 mod backend_contract;
 mod bad_input;
+mod check_command;
 mod command_line;
 mod engine;
 mod errors;
@@ -22,6 +23,7 @@ mod layering;
 mod limits;
 #[path = "../model/mod.rs"]
 mod model;
+mod sampling;
 mod streaming;
 mod structured_output;
 mod tool_calling;

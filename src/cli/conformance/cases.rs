@@ -67,7 +67,7 @@ fn maskbench(path: &Path) -> anyhow::Result<Vec<Case>> {
     } else {
         String::from_utf8(bytes)?
     };
-    let store = Arc::new(Store::default());
+    let store = Store::empty();
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(i, line)| {

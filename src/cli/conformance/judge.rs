@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::cases::{Case, Test};
 use crate::grammar::{Compiled, Compiler, GrammarError, Spec, Verdict, Vocab, in_declared_order};
+use crate::guard::Check;
 use crate::schema::{Document, ErrorKind, Limits, SchemaError};
 
 /// What became of one case.
@@ -21,6 +22,10 @@ pub(super) struct Outcome {
     pub(super) n_tokens: usize,
     pub(super) n_forced: usize,
     pub(super) is_guarded: bool,
+    /// Prefixes of valid values for which no valid ending was found.
+    pub(super) unclosed: Vec<String>,
+    pub(super) n_closed: usize,
+    pub(super) close_us: Vec<f64>,
 }
 
 #[derive(Debug)]
@@ -37,12 +42,13 @@ impl Outcome {
 
     /// The line of the failures file.
     pub(super) fn failure(&self, case: &Case) -> Option<String> {
-        (!self.is_passing()).then(|| {
+        (!self.is_passing() || !self.unclosed.is_empty()).then(|| {
             json!({
                 "name": case.name,
                 "refused": self.refusal.as_ref().map(|refusal| &refusal.message),
                 "unsound": self.unsound,
                 "incomplete": self.incomplete,
+                "unclosed": self.unclosed,
                 "schema": case.schema,
             })
             .to_string()
@@ -50,7 +56,7 @@ impl Outcome {
     }
 }
 
-pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab) -> Outcome {
+pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, closes: bool) -> Outcome {
     let mut outcome = Outcome::default();
     let started = Instant::now();
     let document = match Document::parse_with(case.schema.clone(), Limits::default(), Arc::clone(&case.store)) {
@@ -66,6 +72,9 @@ pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab) -> Outcome 
         Ok(compiled) => {
             for test in &case.tests {
                 walk(test, &document, &compiled, vocab, &mut outcome);
+                if closes && test.valid {
+                    close(test, &document, &compiled, vocab, &mut outcome);
+                }
             }
         }
         Err(GrammarError::Schema { error, .. }) => outcome.refusal = Some(refusal(&error)),
@@ -99,6 +108,45 @@ fn refusal(error: &SchemaError) -> Refusal {
         ErrorKind::Other(_) => "other".to_owned(),
     };
     Refusal { is_timeout: false, reason, message: error.to_string() }
+}
+
+/// Breaks a valid value off at several places, and ends it there.
+fn close(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
+    let Ok(check) = Check::of(document) else { return };
+    let text = in_declared_order(document, &test.data);
+    let tokens = vocab.tokenize(&text, false);
+    let places = [0, 1, tokens.len() / 4, tokens.len() / 2, tokens.len() * 3 / 4, tokens.len().saturating_sub(1)];
+    let mut matcher = compiled.matcher();
+    let mut before = Vec::new();
+    for (i, token) in tokens.iter().enumerate() {
+        if places.contains(&i) {
+            let started = Instant::now();
+            let ending = matcher.closing();
+            outcome.close_us.push(started.elapsed().as_secs_f64() * 1e6);
+            let whole = ending.as_ref().map(|ending| [before.as_slice(), ending].concat());
+            let is_valid = whole
+                .as_ref()
+                .and_then(|whole| std::str::from_utf8(whole).ok())
+                .is_some_and(|t| check.judge(t).is_ok());
+            let mut fork = matcher.fork();
+            let is_allowed = matcher.closing_tokens().is_some_and(|tokens| {
+                tokens.iter().all(|token| matches!(fork.accept(*token), Ok(Verdict::Taken)))
+                    && (fork.is_stopped() || fork.is_accepting().unwrap_or(false))
+            });
+            if is_valid && is_allowed {
+                outcome.n_closed += 1;
+            } else {
+                let shown = whole.map(|whole| String::from_utf8_lossy(&whole[before.len()..]).into_owned());
+                let before = String::from_utf8_lossy(&before).chars().rev().take(200).collect::<Vec<_>>();
+                let before: String = before.into_iter().rev().collect();
+                outcome.unclosed.push(format!("{before} ⟨{is_valid} {is_allowed}⟩ {shown:?}"));
+            }
+        }
+        if !matches!(matcher.accept(*token), Ok(Verdict::Taken)) {
+            return;
+        }
+        before.extend_from_slice(vocab.bytes(*token));
+    }
 }
 
 fn walk(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {

@@ -6,16 +6,16 @@ mod report;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 use super::UsageError;
+use super::vocab::load_vocab;
 use crate::config::ConformanceArgs;
-use crate::engine::fake_vocab;
-use crate::grammar::{Budget, Compiler, Vocab};
+use crate::grammar::{Budget, Compiler};
 
 /// Runs the suite and prints the result.
 pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
@@ -35,7 +35,7 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
         cases
             .par_iter()
             .map(|case| {
-                let outcome = judge::judge(case, &compiler, &vocab);
+                let outcome = judge::judge(case, &compiler, &vocab, args.closing);
                 bar.inc(1);
                 if let (Some(file), Some(line)) = (&failures, outcome.failure(case)) {
                     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,29 +54,4 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
 
 fn open(path: &Path) -> anyhow::Result<std::fs::File> {
     std::fs::File::create(path).map_err(|e| UsageError(format!("--failures {}: {e}", path.display())).into())
-}
-
-fn load_vocab(model: &str) -> anyhow::Result<Arc<Vocab>> {
-    if model == "fake" {
-        return Ok(Arc::new(fake_vocab()?));
-    }
-    let path = Path::new(model);
-    if path.extension().is_some_and(|extension| extension == "json") {
-        let text = std::fs::read_to_string(path).map_err(|e| UsageError(format!("--model {model}: {e}")))?;
-        return Ok(Arc::new(
-            Vocab::from_tokenizer_json(&text).map_err(|e| UsageError(format!("--model {model}: {e}")))?,
-        ));
-    }
-    load_gguf(path)
-}
-
-#[cfg(feature = "llama")]
-fn load_gguf(path: &Path) -> anyhow::Result<Arc<Vocab>> {
-    let mut file = crate::engine::LlamaFile::load(path, |_| {}).map_err(|e| UsageError(e.to_string()))?;
-    Ok(Arc::new(file.take_vocab()))
-}
-
-#[cfg(not(feature = "llama"))]
-fn load_gguf(path: &Path) -> anyhow::Result<Arc<Vocab>> {
-    Err(UsageError(format!("--model {}: this build has no llama.cpp; give a tokenizer.json", path.display())).into())
 }

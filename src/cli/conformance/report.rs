@@ -17,6 +17,9 @@ pub(super) struct Report {
     incomplete: usize,
     timeouts: usize,
     guarded: usize,
+    closed: usize,
+    unclosed: usize,
+    close_us: Quantiles,
     compile_ms: Quantiles,
     mask_us: Quantiles,
     forced_share: f64,
@@ -64,6 +67,9 @@ impl Report {
             unsound: count(&|outcome| !outcome.unsound.is_empty()),
             incomplete: count(&|outcome| !outcome.incomplete.is_empty()),
             timeouts: count(&|outcome| outcome.refusal.as_ref().is_some_and(|refusal| refusal.is_timeout)),
+            closed: outcomes.iter().map(|outcome| outcome.n_closed).sum(),
+            unclosed: outcomes.iter().map(|outcome| outcome.unclosed.len()).sum(),
+            close_us: Quantiles::of(outcomes.iter().flat_map(|outcome| outcome.close_us.iter().copied()).collect()),
             guarded: count(&|outcome| outcome.is_guarded),
             compile_ms: Quantiles::of(
                 outcomes.iter().map(|outcome| outcome.compile_ms).filter(|ms| *ms > 0.0).collect(),
@@ -87,6 +93,11 @@ impl fmt::Display for Report {
         writeln!(f, "compile, ms: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
         let Quantiles { p50, p90, p99, max } = &self.mask_us;
         writeln!(f, "mask, µs: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
+        if self.closed + self.unclosed > 0 {
+            let Quantiles { p50, p90, p99, max } = &self.close_us;
+            writeln!(f, "broken off and closed: {} of {}", self.closed, self.closed + self.unclosed)?;
+            writeln!(f, "closing, µs: p50 {p50}, p90 {p90}, p99 {p99}, max {max}")?;
+        }
         write!(f, "forced tokens: {:.1} %", self.forced_share * 100.0)?;
         self.by_reason.iter().try_for_each(|(reason, n)| write!(f, "\nrefused for {reason}: {n}"))
     }

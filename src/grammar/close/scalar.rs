@@ -1,0 +1,137 @@
+//! Shortest endings of strings and numbers, by walking the automaton of their text.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+
+use llguidance::derivre::{Regex, RegexBuilder, StateID};
+
+use crate::grammar::terminal::{Spelling, ast};
+use crate::schema::pattern::Lang;
+
+/// Steps of one search: enough for strings of some thousand characters.
+const MAX_STEPS: usize = 60_000;
+/// How much longer than the shortest the other endings may be.
+const MAX_LONGER: usize = 6;
+/// What building an automaton may cost.
+const MAX_FUEL: u64 = 4_000_000;
+
+/// The texts of one shape.
+pub(super) struct Texts {
+    regex: Regex,
+    /// One byte of each class that the automaton tells apart, plain ones first.
+    alphabet: Vec<u8>,
+}
+
+impl Texts {
+    /// JSON strings with content in `lang`, and `after` behind the closing quote.
+    pub(super) fn of_strings(lang: &Lang, spelling: Spelling, after: &str) -> Option<Self> {
+        let mut builder = RegexBuilder::new();
+        let expr = builder.mk(&ast(lang, spelling, after)).ok()?;
+        Some(Self::new(builder.into_regex_limited(expr, MAX_FUEL).ok()?))
+    }
+
+    /// Numbers that match all `patterns`.
+    pub(super) fn of_numbers(patterns: &[String]) -> Option<Self> {
+        let mut builder = RegexBuilder::new();
+        let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+        let expr = builder.mk_regex_and(&patterns).ok()?;
+        Some(Self::new(builder.into_regex_limited(expr, MAX_FUEL).ok()?))
+    }
+
+    fn new(regex: Regex) -> Self {
+        let mut classes = HashSet::new();
+        let plain = b"\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@.-/:_";
+        let alphabet =
+            plain.iter().copied().chain(0x20..=0xFF).filter(|byte| classes.insert(regex.alpha().map(*byte))).collect();
+        Self { regex, alphabet }
+    }
+
+    /// Whether `text` is one of them.
+    pub(super) fn holds(&mut self, text: &[u8]) -> bool {
+        self.regex.is_match_bytes(text)
+    }
+
+    /// Endings that make `start` one of them, shortest first, at most `n`, for which `is_wanted` holds.
+    pub(super) fn endings(&mut self, start: &[u8], n: usize, mut is_wanted: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
+        let initial = self.regex.initial_state();
+        let state = self.regex.transition_bytes(initial, start);
+        let steps = self.explore(state, n > 1);
+        let mut found = Vec::new();
+        // Ordered by the length of the whole ending, then by when it was met, so that plain bytes come first.
+        let mut queue = BinaryHeap::new();
+        let mut met: Vec<(StateID, Vec<u8>)> = vec![(state, Vec::new())];
+        if let Some(way) = steps.get(&state) {
+            queue.push(Reverse((way.distance, usize::MAX, 0)));
+        }
+        while let Some(Reverse((_, _, i))) = queue.pop() {
+            let (state, ending) = met[i].clone();
+            let Some(way) = steps.get(&state) else { continue };
+            if way.is_accepting && is_wanted(&ending) {
+                found.push(ending.clone());
+            }
+            if found.len() >= n || met.len() > MAX_STEPS {
+                break;
+            }
+            for (byte, next) in &way.edges {
+                let Some(distance) = steps.get(next).map(|way| way.distance) else { continue };
+                // Why: of many equally long endings the one nearest to its end goes first, or none would get there.
+                queue.push(Reverse((ending.len() + 1 + distance, distance, met.len())));
+                met.push((*next, [ending.as_slice(), &[*byte]].concat()));
+            }
+        }
+        found
+    }
+
+    /// The states within reach, each with how far it is to an end. With `all`, goes on behind the nearest end.
+    fn explore(&mut self, start: StateID, all: bool) -> HashMap<StateID, Way> {
+        let mut ways: HashMap<StateID, Way> = HashMap::new();
+        let mut backwards: HashMap<StateID, Vec<StateID>> = HashMap::new();
+        let mut ends = VecDeque::new();
+        let mut queue = VecDeque::from([(start, 0_usize)]);
+        let mut max_depth = usize::MAX;
+        let mut n_steps = 0;
+        while let Some((state, depth)) = queue.pop_front() {
+            if state.is_dead() || ways.contains_key(&state) || depth > max_depth || n_steps > MAX_STEPS {
+                continue;
+            }
+            let is_accepting = self.regex.is_accepting(state);
+            if is_accepting {
+                ends.push_back(state);
+                // Why: endings a little longer than the shortest are enough to choose from.
+                max_depth = max_depth.min(depth + if all { MAX_LONGER } else { 0 });
+            }
+            let mut edges = Vec::new();
+            for byte in &self.alphabet {
+                n_steps += 1;
+                let next = self.regex.transition(state, *byte);
+                if !next.is_dead() {
+                    edges.push((*byte, next));
+                    backwards.entry(next).or_default().push(state);
+                    queue.push_back((next, depth + 1));
+                }
+            }
+            ways.insert(state, Way { is_accepting, distance: if is_accepting { 0 } else { usize::MAX }, edges });
+        }
+        while let Some(state) = ends.pop_front() {
+            let distance = ways.get(&state).map_or(0, |way| way.distance);
+            for before in backwards.get(&state).into_iter().flatten() {
+                if let Some(way) = ways.get_mut(before)
+                    && way.distance == usize::MAX
+                {
+                    way.distance = distance + 1;
+                    ends.push_back(*before);
+                }
+            }
+        }
+        ways.retain(|_, way| way.distance != usize::MAX);
+        ways
+    }
+}
+
+/// What is known of a state.
+struct Way {
+    is_accepting: bool,
+    /// Bytes to the nearest end.
+    distance: usize,
+    edges: Vec<(u8, StateID)>,
+}
