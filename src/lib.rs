@@ -12,16 +12,16 @@
 //! | layer | module | what |
 //! |---|---|---|
 //! | 0 | [`telemetry`] | logs and metrics |
-//! | 1 | [`schema`] | schemas as documents: limits, drafts, places, formats |
-//! | 2 | [`guard`] | the independent check of finished values |
-//! | 2 | [`grammar`] | schemas and tool formats to token masks; the only module that names llguidance |
-//! | 3 | [`tools`] | tools, tool choice, tool formats as data |
-//! | 3 | [`engine`] | tokens in, tokens out: slots, batching, sampling, llama.cpp |
-//! | 3 | [`testing`] | random values of a schema, valid and invalid, for property tests |
-//! | 4 | [`chat`] | messages, chat templates, splitting answers |
-//! | 5 | [`generation`] | the endpoint-neutral middle |
-//! | 6 | [`api`] | HTTP |
-//! | 7 | [`cli`], [`config`] | the command line |
+//! | 1 | [`schema`] | schemas as documents and in normal form: limits, drafts, places, patterns, formats |
+//! | 2 | [`guard`] | vetoes while an answer grows, and the independent check of finished values |
+//! | 3 | [`grammar`] | schemas and tool formats to token masks; the only module that names llguidance |
+//! | 4 | [`tools`] | tools, tool choice, tool formats as data |
+//! | 4 | [`engine`] | tokens in, tokens out: slots, batching, sampling, llama.cpp |
+//! | 4 | [`testing`] | random values of a schema, valid and invalid, for property tests |
+//! | 5 | [`chat`] | messages, chat templates, splitting answers |
+//! | 6 | [`generation`] | the endpoint-neutral middle |
+//! | 7 | [`api`] | HTTP |
+//! | 8 | [`cli`], [`config`] | the command line |
 
 pub mod api;
 pub mod chat;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use drawplate::api::wire::chat_request::ChatRequest;
 use drawplate::chat::{ChatTemplate, Delta, Message, Role, Split, SplitOptions};
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiler, Spec, Vocab};
+use drawplate::grammar::{Budget, Compiler, Spec, Verdict, Vocab};
 use drawplate::guard::Check;
 use drawplate::schema::{Document, Limits};
 use drawplate::tools::format::HERMES;
@@ -23,22 +23,31 @@ pub fn analyze(data: &[u8]) {
     let Ok(schema) = serde_json::from_slice::<serde_json::Value>(data) else { return };
     let Ok(document) = Document::parse(schema.clone(), Limits { max_bytes: 4096, max_depth: 32 }) else { return };
     let budget = Budget { time: Duration::from_secs(2), cache_bytes: 1, ..Budget::default() };
-    let compiler = Compiler::new(vocab(), 512, budget).expect("a compiler");
+    let compiler = Compiler::new(vocab(), budget).expect("a compiler");
     let spec = Spec::value(Arc::new(document));
     let Ok(compiled) = compiler.compile(&spec) else { return };
     let Ok(check) = Check::new(&schema) else { return };
     let mut matcher = compiled.matcher();
-    let (mut text, mut state) = (Vec::new(), data.len() as u64);
+    let (mut text, mut banned, mut state) = (Vec::new(), Vec::new(), data.len() as u64);
     for _ in 0..400 {
-        let Ok(mask) = matcher.mask() else { return };
+        let Ok(mut mask) = matcher.mask() else { return };
+        banned.drain(..).for_each(|token| mask.forbid(token));
         let mut allowed = Vec::new();
         mask.for_each(|token| allowed.push(token));
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let token = allowed[(state >> 33) as usize % allowed.len()];
-        if !vocab().is_end(token) {
-            text.extend_from_slice(vocab().bytes(token));
-            matcher.accept(token).expect("the mask allowed it");
+        if allowed.is_empty() {
+            return;
         }
+        let token = allowed[(state >> 33) as usize % allowed.len()];
+        let verdict = match vocab().is_end(token) {
+            true => matcher.end(),
+            false => matcher.accept(token).expect("the mask allowed it"),
+        };
+        if verdict != Verdict::Taken {
+            banned.push(token);
+            continue;
+        }
+        text.extend_from_slice(vocab().bytes(token));
         if vocab().is_end(token) || matcher.is_stopped() {
             let text = String::from_utf8(text).expect("masks allow whole characters only");
             check.judge(&text).unwrap_or_else(|e| panic!("{schema} let through {text}: {e}"));

@@ -47,7 +47,7 @@ impl ApiError {
     /// No such route or method.
     #[must_use]
     pub fn unknown_route() -> Self {
-        let message = "Unknown request URL or method. Served are POST /v1/chat/completions, GET /v1/models, GET /v1/models/{id}, GET /health and GET /metrics.";
+        let message = "Unknown request URL or method. Served are POST /v1/chat/completions, POST /v1/schemas/check, GET /v1/models, GET /v1/models/{id}, GET /health and GET /metrics.";
         Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(None, Some("unknown_url"), message) }
     }
 

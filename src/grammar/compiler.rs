@@ -140,7 +140,7 @@ impl Compiler {
         limits.max_items_in_row = budget.max_items_in_row;
         limits.step_max_items = budget.max_items_in_row * 10;
         // Why: a pattern beside a length makes an automaton of their product, built while it is walked.
-        limits.step_lexer_fuel = 2_000_000;
+        limits.step_lexer_fuel = 600_000;
         limits.verbose_errors = false;
         Ok(Self { factory, cache: Cache::new(budget.cache_bytes), budget })
     }

@@ -12,6 +12,7 @@ mod backend_contract;
 mod bad_input;
 mod check_command;
 mod command_line;
+mod conformance;
 mod engine;
 mod errors;
 mod examples;
@@ -23,6 +24,7 @@ mod layering;
 mod limits;
 #[path = "../model/mod.rs"]
 mod model;
+mod random_schemas;
 mod sampling;
 mod streaming;
 mod structured_output;

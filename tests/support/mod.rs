@@ -1,6 +1,7 @@
 //! What tests share: a server in this process, requests, and reading streams.
 
 pub(crate) mod schemas;
+pub(crate) mod strategies;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;

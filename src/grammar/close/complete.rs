@@ -219,7 +219,12 @@ impl<'a> Completion<'a> {
                 return Vec::new();
             }
             n_wanted += u64::from(is_wanted);
-            values.extend(array.is_unique.then(|| value_of(item)).flatten());
+            if let Some(value) = array.is_unique.then(|| value_of(item)).flatten() {
+                if values.contains(&value) {
+                    return Vec::new();
+                }
+                values.push(value);
+            }
         }
         let needed = array.contains.map_or(0, |(_, needed)| needed);
         let mut ending = Vec::new();
@@ -245,7 +250,7 @@ impl<'a> Completion<'a> {
         }
         let mut count = items.len() as u64;
         if state == State::Complete {
-            let is_full = count >= array.min && n_wanted >= needed;
+            let is_full = count >= array.min && array.max.is_none_or(|max| count <= max) && n_wanted >= needed;
             return if is_full { vec![Vec::new()] } else { Vec::new() };
         }
         let mut owes_item = state == State::AfterComma;
@@ -335,12 +340,14 @@ impl<'a> Completion<'a> {
         }
         let mut used: HashSet<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
         if state == State::Complete {
+            let count = pairs.len() as u64;
             let is_whole = object.declared[next..].iter().all(|property| !property.is_required)
-                && pairs.len() as u64 >= object.min;
+                && count >= object.min
+                && object.max.is_none_or(|max| count <= max);
             return if is_whole { vec![Vec::new()] } else { Vec::new() };
         }
         // How the pair that is open here can be completed, and the first declared key after it.
-        let mut starts: Vec<(Vec<u8>, usize, u64)> = Vec::new();
+        let mut starts: Vec<Start> = Vec::new();
         match (state, pairs.last()) {
             (State::InItem | State::AfterKey, Some((key, value))) => {
                 used.remove(key.as_str());
@@ -348,15 +355,18 @@ impl<'a> Completion<'a> {
                 used.insert(key.as_str());
                 let colon = if state == State::AfterKey { &b":"[..] } else { b"" };
                 let endings = self.judged(shape, value, n);
-                starts.extend(endings.into_iter().map(|ending| ([colon, &ending].concat(), after, 0)));
+                let start = |ending: Vec<u8>| Start { text: [colon, &ending].concat(), after, key: None };
+                starts.extend(endings.into_iter().map(start));
             }
             (State::InKey(start), _) => starts = self.pairs_from(id, object, next, start, &used),
             (State::AfterComma, _) => starts = self.pairs_from(id, object, next, b"", &used),
-            _ => starts.push((Vec::new(), next, 0)),
+            _ => starts.push(Start { text: Vec::new(), after: next, key: None }),
         }
         let mut found = Vec::new();
-        for (start, after, n_more) in starts {
-            let n_written = pairs.len() as u64 + n_more;
+        for Start { text: start, after, key } in starts {
+            let n_written = pairs.len() as u64 + u64::from(key.is_some());
+            let mut used = used.clone();
+            used.extend(key.as_deref());
             let is_first = n_written == 0;
             found.extend(self.rest(id, object, (after, n_written, is_first), &start, &used, None));
             let extras = if n > 1 { after..object.declared.len() } else { 0..0 };
@@ -377,14 +387,15 @@ impl<'a> Completion<'a> {
         next: usize,
         start: &[u8],
         used: &HashSet<&str>,
-    ) -> Vec<(Vec<u8>, usize, u64)> {
+    ) -> Vec<Start> {
         let mut found = Vec::new();
         for (i, property) in object.declared.iter().enumerate().skip(next) {
             let quoted = format!("{}:", Value::from(property.name.as_str())).into_bytes();
             if quoted.starts_with(start)
                 && let Some(value) = self.close(property.shape, &Part::Missing)
             {
-                found.push(([&quoted[start.len()..], &value].concat(), i + 1, 1));
+                let text = [&quoted[start.len()..], &value].concat();
+                found.push(Start { text, after: i + 1, key: Some(property.name.clone()) });
             }
             if property.is_required {
                 return found;
@@ -393,7 +404,10 @@ impl<'a> Completion<'a> {
         for (i, open) in object.open.iter().enumerate() {
             let Some(key) = self.fresh_key((id, i + 1), &keys(open), start, used) else { continue };
             let Some(value) = self.close(open.shape, &Part::Missing) else { continue };
-            found.push(([key, value].concat(), object.declared.len(), 1));
+            let quoted = [start, &key[..key.len() - 1]].concat();
+            let Ok(name) = serde_json::from_slice(&quoted) else { continue };
+            let text = [key, value].concat();
+            found.push(Start { text, after: object.declared.len(), key: Some(name) });
         }
         found
     }
@@ -456,6 +470,15 @@ impl<'a> Completion<'a> {
         ending.push(b'}');
         Some(ending)
     }
+}
+
+/// How the pair that is open can go on.
+struct Start {
+    text: Vec<u8>,
+    /// The first declared key that may follow.
+    after: usize,
+    /// The key, if it was not there before.
+    key: Option<String>,
 }
 
 fn prefixed(byte: u8, ending: Vec<u8>) -> Vec<u8> {

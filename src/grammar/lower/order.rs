@@ -123,7 +123,7 @@ impl<'a> Order<'a> {
                 ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
                     branches.iter().for_each(|branch| self.expand_one(branch, found));
                 }
-                ("if" | "then" | "else", _) => self.expand_one(value, found),
+                ("if" | "then" | "else" | "not", _) => self.expand_one(value, found),
                 ("dependentSchemas" | "dependencies", Value::Object(schemas)) => {
                     schemas.values().for_each(|schema| self.expand_one(schema, found));
                 }
