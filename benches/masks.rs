@@ -4,6 +4,8 @@
 //! optionally cases in MaskBench's format. Rounds alternate between the two, and medians of their ratios are printed,
 //! so that what else the machine does falls on both.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

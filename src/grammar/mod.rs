@@ -1,6 +1,6 @@
 //! Grammars: schemas and tool formats in, token masks out. The only module that names llguidance.
 //!
-//! `vocab` is the model's vocabulary as the masks see it. A schema's way: `lower` finds the [shape](shape) of its values,
+//! `vocab` is the model's vocabulary as the masks see it. A schema's way: `lower` finds the `shape` of its values,
 //! `emit` and `terminal` write that as Lark, `watching` says what is left to the guard. `compiler` joins the pieces of a
 //! [`Spec`] to a [`Compiled`] grammar and caches it, `matcher` follows one sequence.
 //! Not here: what an answer looks like (`tools`, `generation`), when masks are computed (`engine`).
