@@ -104,6 +104,9 @@ pub struct ConformanceArgs {
     /// Also break valid values off at several places, and see whether a valid ending is found.
     #[arg(long)]
     pub closing: bool,
+    /// Let keys come in any order: values are then written as they stand in the file.
+    #[arg(long)]
+    pub any_order: bool,
     /// Only every N-th case.
     #[arg(long, value_name = "N")]
     pub every: Option<usize>,

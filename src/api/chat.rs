@@ -24,6 +24,8 @@ use crate::tools::ToolChoice;
 /// What of a request the answer's form depends on.
 #[derive(Clone, Debug)]
 pub(super) struct AnswerForm {
+    /// What became of each keyword of the schema, if it was asked for.
+    pub(super) report: Option<crate::grammar::Report>,
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
@@ -59,7 +61,8 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let request = into_request(wire, state.generator.vocab().n_tokens())?;
     let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
-    let form = AnswerForm {
+    let mut form = AnswerForm {
+        report: None,
         id: crate::generation::new_id("chatcmpl-"),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         model: state.model.id.clone(),
@@ -74,8 +77,9 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
             (false, _, _) => "tool_calls",
         },
     };
-    let prepared = state.generator.prepare(request).await?;
+    let mut prepared = state.generator.prepare(request).await?;
     drop(room);
+    form.report = prepared.report.take();
     let shows_schema = prepared.shows_schema;
     let answer = state.generator.start(&prepared)?;
     drop(prepared);
@@ -99,6 +103,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
 }
 
 fn render(form: &AnswerForm, completion: Completion) -> ChatCompletion {
+    let closed: Vec<bool> = completion.choices.iter().map(|choice| choice.finish == Finish::Closed).collect();
     ChatCompletion {
         id: form.id.clone(),
         object: "chat.completion",
@@ -110,6 +115,7 @@ fn render(form: &AnswerForm, completion: Completion) -> ChatCompletion {
             .enumerate()
             .map(|(index, choice)| render_choice(form, index, choice))
             .collect(),
+        drawplate: form.drawplate(&closed),
         usage: render_usage(completion.usage),
         service_tier: "default",
         system_fingerprint: form.fingerprint.clone(),
@@ -142,10 +148,15 @@ fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice 
 }
 
 impl AnswerForm {
+    /// The enforcement report, and which choices had to be brought to an end.
+    pub(super) fn drawplate(&self, closed: &[bool]) -> Option<serde_json::Value> {
+        self.report.as_ref().map(|report| serde_json::json!({"enforcement": report, "closed": closed}))
+    }
+
     pub(super) fn finish_reason(&self, finish: Finish) -> &'static str {
         match finish {
             Finish::Stop => "stop",
-            Finish::Length => "length",
+            Finish::Length | Finish::Closed => "length",
             Finish::ToolCalls => self.calls_finish,
         }
     }

@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::error::ApiError;
 use super::wire::chat_request::{
-    ChatMessage, ChatRequest, ChatTool, FunctionDefinition, ResponseFormat, ToolChoiceField,
+    ChatMessage, ChatRequest, ChatTool, FunctionDefinition, PropertyOrder, ResponseFormat, ToolChoiceField,
 };
 use crate::chat::{Message, Role};
 use crate::engine::Sampling;
 use crate::generation::{Output, Request, RequestTool};
+use crate::grammar::KeyOrder;
 use crate::tools::{ToolCall, ToolChoice};
 
 /// Translates `wire`.
@@ -30,6 +31,11 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
         tool_choice,
         parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
         output: into_output(wire.response_format),
+        key_order: match wire.drawplate.as_ref().map(|options| options.property_order) {
+            Some(PropertyOrder::Any) => KeyOrder::Any,
+            Some(PropertyOrder::Declared) | None => KeyOrder::Declared,
+        },
+        wants_report: wire.drawplate.is_some_and(|options| options.report),
         max_tokens: max_tokens(wire.max_completion_tokens, wire.max_tokens),
         stop: wire.stop.unwrap_or_default(),
         n: wire.n.map_or(1, |n| usize::try_from(n).unwrap_or(usize::MAX)),

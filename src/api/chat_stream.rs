@@ -13,14 +13,15 @@ use super::chat::{AnswerForm, render_logprobs, render_usage};
 use super::error::ApiError;
 use super::wire::chat_response::{ChatChunk, ChunkChoice, ChunkDelta, ChunkFunction, ChunkToolCall};
 use crate::chat::Delta;
-use crate::generation::{Answer, AnswerError, Update, new_id};
+use crate::generation::{Answer, AnswerError, Finish, Update, new_id};
 
 /// Clients and proxies give up on silent connections; comments keep them open.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// Streams `answer`. Dropping the stream cancels it.
 pub(super) fn stream(form: AnswerForm, answer: Answer) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let mut first = Chunks { form, ready: VecDeque::new(), answer: Some(answer) };
+    let closed = vec![false; form.n];
+    let mut first = Chunks { form, ready: VecDeque::new(), answer: Some(answer), closed };
     first.open();
     let events = futures_util::stream::unfold(first, |mut chunks| async move {
         chunks.next().await.map(|event| (Ok(event), chunks))
@@ -33,6 +34,8 @@ struct Chunks {
     ready: VecDeque<Event>,
     /// Gone once it is over.
     answer: Option<Answer>,
+    /// Which choices had to be brought to an end.
+    closed: Vec<bool>,
 }
 
 impl Chunks {
@@ -70,6 +73,7 @@ impl Chunks {
             let delta = self.delta(delta);
             self.push(ChunkChoice { index, delta, logprobs: logprobs.take(), finish_reason: None });
         }
+        self.closed[index] |= update.finish == Some(Finish::Closed);
         if update.finish.is_some() || logprobs.is_some() {
             let finish_reason = update.finish.map(|finish| self.form.finish_reason(finish));
             self.push(ChunkChoice { index, delta: ChunkDelta::default(), logprobs, finish_reason });
@@ -99,6 +103,15 @@ impl Chunks {
     }
 
     fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<Option<super::wire::chat_response::ChatUsage>>) -> Event {
+        self.chunk_with(choices, usage, None)
+    }
+
+    fn chunk_with(
+        &self,
+        choices: Vec<ChunkChoice>,
+        usage: Option<Option<super::wire::chat_response::ChatUsage>>,
+        drawplate: Option<serde_json::Value>,
+    ) -> Event {
         let form = &self.form;
         let chunk = ChatChunk {
             id: &form.id,
@@ -109,6 +122,7 @@ impl Chunks {
             system_fingerprint: &form.fingerprint,
             choices,
             usage,
+            drawplate,
         };
         Event::default().json_data(chunk).unwrap_or_else(|_| Event::default().comment("a chunk that is no JSON"))
     }
@@ -126,6 +140,11 @@ impl Chunks {
             if self.form.include_usage {
                 let usage = self.chunk(Vec::new(), Some(Some(render_usage(answer.usage()))));
                 self.ready.push_back(usage);
+            }
+            if let Some(drawplate) = self.form.drawplate(&self.closed) {
+                let usage = self.form.include_usage.then_some(None);
+                let chunk = self.chunk_with(Vec::new(), usage, Some(drawplate));
+                self.ready.push_back(chunk);
             }
             self.ready.push_back(Event::default().data("[DONE]"));
         }

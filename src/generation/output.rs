@@ -23,6 +23,8 @@ pub enum Finish {
     Stop,
     /// The token limit or the context ended it.
     Length,
+    /// The token limit or the context would have cut it off; it was brought to a valid end.
+    Closed,
     /// It ended in tool calls.
     ToolCalls,
 }
@@ -255,7 +257,7 @@ impl Answer {
                     tracing::error!(%error, "a finished answer fails the final check: this is a bug");
                 })?;
                 match (reason, running.calls.is_empty()) {
-                    (FinishReason::Closed, _) => Finish::Length,
+                    (FinishReason::Closed, _) => Finish::Closed,
                     (_, true) => Finish::Stop,
                     (_, false) => Finish::ToolCalls,
                 }

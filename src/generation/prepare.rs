@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::request::{Output, Request, RequestTool};
 use crate::chat::{ChatTemplate, Instructions, Segment, SplitOptions, TemplateError, instruct};
 use crate::engine::Sampling;
-use crate::grammar::{Compiled, Compiler, GrammarError, Spec, TokenId, Vocab};
+use crate::grammar::{self, Compiled, Compiler, GrammarError, Report, Spec, TokenId, Vocab};
 use crate::guard::Check;
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
 use crate::tools::format::{HERMES, Otherwise, ToolFormat};
@@ -35,6 +35,8 @@ pub struct Prepared {
     /// Whether the model was shown all that binds it. A schema too large for the prompt is enforced all the same.
     pub shows_schema: bool,
     pub(super) closes: bool,
+    /// What became of each keyword, if it was asked for.
+    pub report: Option<Report>,
 }
 
 /// The independent checks of one request.
@@ -134,6 +136,14 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     {
         return Err(PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens });
     }
+    let report = match (&answer, &grammar) {
+        (Some(document), Some(grammar)) if request.wants_report => {
+            let compile_ms = grammar.compile_time.as_secs_f64() * 1e3;
+            let report = grammar::report(document, compile_ms, grammar.cheapest_tokens());
+            Some(report.map_err(|error| PrepareError::Schema { part: part_of_output(&request.output), error })?)
+        }
+        _ => None,
+    };
     let checks = checks(&request, &tools, answer.as_deref())?;
     let format = (!tools.is_empty()).then_some(*FORMAT);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
@@ -149,6 +159,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         logprobs: request.logprobs,
         shows_schema,
         closes: model.closes,
+        report,
     })
 }
 
@@ -189,7 +200,7 @@ fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>) -> Op
     let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
     match (tools, answer) {
         ([], None) => None,
-        ([], Some(document)) => Some(Spec::value(Arc::clone(document))),
+        ([], Some(document)) => Some(Spec { order: request.key_order, ..Spec::value(Arc::clone(document)) }),
         (tools, _) => Some(FORMAT.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
     }
 }

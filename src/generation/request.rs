@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::chat::Message;
 use crate::engine::Sampling;
+use crate::grammar::KeyOrder;
 use crate::tools::ToolChoice;
 
 /// A request in the words of no particular endpoint.
@@ -29,6 +30,10 @@ pub struct Request {
     pub n: usize,
     /// Report log probabilities with this many alternatives.
     pub logprobs: Option<u8>,
+    /// The order of declared keys in a bound answer.
+    pub key_order: KeyOrder,
+    /// Say what became of each keyword of the answer's schema.
+    pub wants_report: bool,
 }
 
 /// A tool as the client defines it.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 use sha2::{Digest, Sha256};
 
-use super::{Compiled, GrammarError, Spec};
+use super::{Compiled, GrammarError, KeyOrder, Spec};
 
 /// The hash of everything that makes a grammar, and the size of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +25,7 @@ impl Key {
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
         };
+        part(&[u8::from(spec.order == KeyOrder::Any)]);
         part(spec.lark.as_bytes());
         for (name, document) in &spec.schemas {
             part(name.as_bytes());

@@ -55,13 +55,30 @@ pub struct Spec {
     pub schemas: Vec<(String, Arc<Document>)>,
     /// After which texts a value of a schema begins, for answers that are more than one value.
     pub places: Vec<(String, String)>,
+    /// The order of keys.
+    pub order: KeyOrder,
+}
+
+/// The order in which an object's declared keys are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KeyOrder {
+    /// As the author declared them: models write better what they expect, and most keys are forced.
+    #[default]
+    Declared,
+    /// Any; each still at most once, and the required ones all.
+    Any,
 }
 
 impl Spec {
     /// An answer that is one value of `document`.
     #[must_use]
     pub fn value(document: Arc<Document>) -> Self {
-        Self { lark: ALONE.to_owned(), schemas: vec![(ANSWER.to_owned(), document)], places: Vec::new() }
+        Self {
+            lark: ALONE.to_owned(),
+            schemas: vec![(ANSWER.to_owned(), document)],
+            places: Vec::new(),
+            order: KeyOrder::Declared,
+        }
     }
 }
 
@@ -172,7 +189,8 @@ impl Compiler {
         let mut findings = Vec::with_capacity(spec.schemas.len());
         let mut lowered = Vec::with_capacity(spec.schemas.len());
         for (name, document) in &spec.schemas {
-            let one = lower_one(document).map_err(|error| GrammarError::Schema { name: name.clone(), error })?;
+            let one =
+                lower_one(document, spec.order).map_err(|error| GrammarError::Schema { name: name.clone(), error })?;
             lowered.push((name.clone(), one));
             findings.push((name.clone(), Findings::of(document)));
         }
@@ -239,8 +257,8 @@ struct Lowered {
     closer: Arc<Closer>,
 }
 
-fn lower_one(document: &Document) -> Result<Lowered, SchemaError> {
-    let (shapes, analysis) = lower(document)?;
+fn lower_one(document: &Document, order: KeyOrder) -> Result<Lowered, SchemaError> {
+    let (shapes, analysis) = lower(document, order)?;
     let Some(lark) = emit(&shapes) else {
         let kind = ErrorKind::Unsatisfiable("every value would have to hold another without end".to_owned());
         return Err(SchemaError::at(Pointer::default(), kind));
@@ -264,7 +282,7 @@ pub struct Summary {
 /// # Errors
 /// If the schema is refused.
 pub fn summarize(document: &Document) -> Result<Summary, SchemaError> {
-    let one = lower_one(document)?;
+    let one = lower_one(document, KeyOrder::Declared)?;
     Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_bytes: one.lark.len() })
 }
 

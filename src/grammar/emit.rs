@@ -218,6 +218,13 @@ impl Emitter<'_> {
             [only] => Some(only.clone()),
             many => Some(self.rule(&many.join(" | "))),
         };
+        if object.any_order && !declared.is_empty() {
+            let pairs = declared.iter().map(|(key, value, _)| format!("{key} {value}")).chain(open);
+            let pair = self.rule(&pairs.collect::<Vec<_>>().join(" | "));
+            let full = format!("\"{{\" {pair} (\",\" {pair})* \"}}\"");
+            let may_be_empty = declared.iter().all(|(_, _, is_required)| !is_required);
+            return if may_be_empty { format!("\"{{\" \"}}\" | {full}") } else { full };
+        }
         let n_required = declared.iter().filter(|(_, _, is_required)| *is_required).count() as u64;
         let needs_min = object.min > n_required;
         let needs_max = object.max.is_some_and(|max| open.is_some() || max < declared.len() as u64);

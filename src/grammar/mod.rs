@@ -19,8 +19,8 @@ mod vocab;
 mod vocab_file;
 mod watching;
 
-pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, Spec, Summary, summarize};
-pub use lower::in_declared_order;
+pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, Spec, Summary, summarize};
+pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};

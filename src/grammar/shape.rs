@@ -68,6 +68,8 @@ pub(super) struct Object {
     pub(super) open: Vec<OpenKeys>,
     pub(super) min: u64,
     pub(super) max: Option<u64>,
+    /// Whether the declared keys may come in any order, open ones among them; the guard counts them then.
+    pub(super) any_order: bool,
 }
 
 /// A declared key.

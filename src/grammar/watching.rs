@@ -24,7 +24,7 @@ pub(super) fn watch(shapes: &Shapes, document: &Document, is_exact: bool) -> Res
     let needs = needs(shapes);
     let has_open_keys = shapes.ids().any(|id| match shapes.get(id) {
         Shape::Anything => true,
-        Shape::Object(object) => !object.open.is_empty(),
+        Shape::Object(object) => !object.open.is_empty() || (object.any_order && !object.declared.is_empty()),
         _ => false,
     });
     let mut builder = Builder { shapes, needs, ids: HashMap::new(), nodes: Vec::new(), n_checks: 0, whole: None };
@@ -55,7 +55,7 @@ pub(super) fn watch(shapes: &Shapes, document: &Document, is_exact: bool) -> Res
 
 /// Which shapes have something to look at, in themselves or below.
 fn needs(shapes: &Shapes) -> Vec<bool> {
-    let mut known: Vec<bool> = shapes.ids().map(|id| shapes.is_residual(id) || array_needs(shapes.get(id))).collect();
+    let mut known: Vec<bool> = shapes.ids().map(|id| shapes.is_residual(id) || counts_parts(shapes.get(id))).collect();
     loop {
         let mut has_changed = false;
         for id in shapes.ids() {
@@ -80,9 +80,13 @@ fn needs(shapes: &Shapes) -> Vec<bool> {
     }
 }
 
-/// Whether the guard counts or compares the items.
-fn array_needs(shape: &Shape) -> bool {
-    matches!(shape, Shape::Array(array) if array.is_unique || counts(array).is_some())
+/// Whether the guard counts or compares the items, or the keys.
+fn counts_parts(shape: &Shape) -> bool {
+    match shape {
+        Shape::Array(array) => array.is_unique || counts(array).is_some(),
+        Shape::Object(object) => object.any_order && !object.declared.is_empty(),
+        _ => false,
+    }
 }
 
 /// The bounds that the grammar leaves to the guard.
@@ -137,6 +141,13 @@ impl Builder<'_> {
     }
 
     fn object(&mut self, object: &Object, watch: &mut Watch) {
+        if object.any_order {
+            let required = object.declared.iter().filter(|property| property.is_required);
+            watch.required = required.map(|property| property.name.clone()).collect();
+            // Why: where no other key is left, the comma would lead nowhere.
+            let all = object.open.is_empty().then_some(object.declared.len() as u64);
+            watch.keys_count = Some((object.min, object.max.into_iter().chain(all).min()));
+        }
         for property in &object.declared {
             let inner = self.of(property.shape);
             watch.properties.insert(property.name.clone(), inner);

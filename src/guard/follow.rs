@@ -35,6 +35,10 @@ pub enum Veto {
     DuplicateItem,
     /// An array would have too few or too many items.
     ItemCount,
+    /// An object would have too few or too many keys.
+    KeyCount,
+    /// An object would end without a required key.
+    MissingKey,
     /// A finished value would break its schema.
     Schema,
 }
@@ -47,6 +51,8 @@ impl Veto {
             Self::DuplicateKey => "duplicate_key",
             Self::DuplicateItem => "uniqueItems",
             Self::ItemCount => "minItems/maxItems",
+            Self::KeyCount => "minProperties/maxProperties",
+            Self::MissingKey => "required",
             Self::Schema => "schema",
         }
     }
@@ -306,9 +312,9 @@ impl Follower {
             b',' => {
                 let Some(frame) = self.frames.last() else { return Ok(()) };
                 let (is_object, n_items, watch) = (frame.is_object, frame.n_items, frame.watch);
-                let max = self.watch_of(watch).and_then(|watch| watch.items_count).and_then(|(_, max)| max);
-                if !is_object && max.is_some_and(|max| n_items >= max) {
-                    return Err(Veto::ItemCount);
+                let bounds = self.watch_of(watch).and_then(|watch| watch.bounds(is_object));
+                if bounds.and_then(|(_, max)| max).is_some_and(|max| n_items >= max) {
+                    return Err(if is_object { Veto::KeyCount } else { Veto::ItemCount });
                 }
                 self.state = if is_object { State::BeforeKey } else { State::BeforeValue };
             }
@@ -330,9 +336,13 @@ impl Follower {
     fn close(&mut self) -> Result<(), Veto> {
         let Some(frame) = self.frames.last() else { return Ok(()) };
         let (start, n_items, is_object) = (frame.start, frame.n_items, frame.is_object);
-        let bounds = self.watch_of(frame.watch).and_then(|watch| watch.items_count);
-        if !is_object && bounds.is_some_and(|(min, max)| n_items < min || max.is_some_and(|max| n_items > max)) {
-            return Err(Veto::ItemCount);
+        let watch = self.watch_of(frame.watch);
+        let bounds = watch.and_then(|watch| watch.bounds(is_object));
+        if bounds.is_some_and(|(min, max)| n_items < min || max.is_some_and(|max| n_items > max)) {
+            return Err(if is_object { Veto::KeyCount } else { Veto::ItemCount });
+        }
+        if is_object && watch.is_some_and(|watch| watch.required.iter().any(|key| !frame.seen.contains(key))) {
+            return Err(Veto::MissingKey);
         }
         let frame = self.frames.pop().expect("it was just looked at");
         self.log.push(Undo::Popped(frame));

@@ -18,6 +18,10 @@ pub struct Watch {
     pub is_unique: bool,
     /// Fewest and most items.
     pub items_count: Option<(u64, Option<u64>)>,
+    /// Keys that must be there when the object ends.
+    pub required: Vec<String>,
+    /// Fewest and most keys.
+    pub keys_count: Option<(u64, Option<u64>)>,
     /// The items of the prefix, in order.
     pub prefix: Vec<Option<WatchId>>,
     /// The items after it.
@@ -26,6 +30,13 @@ pub struct Watch {
     pub properties: HashMap<String, Option<WatchId>>,
     /// The values of all other keys.
     pub others: Option<WatchId>,
+}
+
+impl Watch {
+    /// Fewest and most parts of an object or array.
+    pub(super) fn bounds(&self, is_object: bool) -> Option<(u64, Option<u64>)> {
+        if is_object { self.keys_count } else { self.items_count }
+    }
 }
 
 /// The watches of one schema; they may refer to each other in circles.

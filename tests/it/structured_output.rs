@@ -120,3 +120,58 @@ fn a_schema_too_large_for_the_prompt_is_enforced_all_the_same() {
     assert!(answer.header("x-drawplate-note").is_some_and(|note| note.contains("too large to be shown")));
     assert!(values.contains(&serde_json::from_str::<String>(answer.content()).unwrap()));
 }
+
+#[test]
+fn an_answer_that_runs_out_of_tokens_ends_valid() {
+    let schema = json!({
+        "type": "object", "additionalProperties": false, "required": ["list", "end"],
+        "properties": {"list": {"type": "array", "items": {"type": "string", "minLength": 3}}, "end": {"const": "done"}},
+    });
+    let server = TestServer::start(Setup::default());
+    for max_tokens in [40, 50, 60, 80] {
+        for seed in 0..4 {
+            let extra = json!({"max_tokens": max_tokens, "seed": seed, "drawplate": {"report": true}});
+            let answer = server.chat(&bound_body(schema.clone(), extra));
+            let content = answer.body["choices"][0]["message"]["content"].as_str().unwrap();
+            let value: Value = serde_json::from_str(content).unwrap_or_else(|e| panic!("{e}: {content}"));
+            assert_eq!(value["end"], "done", "{content}");
+            assert!(answer.body["usage"]["completion_tokens"].as_u64().unwrap() <= max_tokens);
+            let is_closed = answer.body["drawplate"]["closed"][0].as_bool().unwrap();
+            assert_eq!(is_closed, answer.body["choices"][0]["finish_reason"] == "length", "{}", answer.body);
+        }
+    }
+    let answer = server.chat(&bound_body(schema.clone(), json!({"max_tokens": 3})));
+    assert_eq!((answer.status, &answer.body["error"]["code"]), (400, &json!("max_tokens_too_small")));
+    assert!(answer.body["error"]["message"].as_str().unwrap().contains("takes"), "{}", answer.body);
+    let mut setup = Setup::default();
+    setup.generator.closes = false;
+    assert_eq!(TestServer::start(setup).chat(&bound_body(schema, json!({"max_tokens": 3}))).status, 200);
+}
+
+#[test]
+fn keys_come_in_any_order_where_that_is_asked_for() {
+    let schema = json!({
+        "type": "object", "additionalProperties": false, "required": ["first", "second", "third"],
+        "properties": {"first": {"const": 1}, "second": {"const": 2}, "third": {"const": 3}, "fourth": {"const": 4}},
+    });
+    let script = r#"{"third":3,"first":1,"fourth":4,"second":2}"#;
+    let server = TestServer::start(Setup::scripted(script));
+    let free = server.chat(&bound_body(schema.clone(), json!({"drawplate": {"property_order": "any"}})));
+    assert_eq!(free.body["choices"][0]["message"]["content"], script);
+    let declared = server.chat(&bound_body(schema.clone(), json!({})));
+    let content = declared.body["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(content.find("first") < content.find("second"), "{content}");
+    let wrong = server.chat(&bound_body(schema.clone(), json!({"drawplate": {"property_order": "alphabetical"}})));
+    assert_eq!((wrong.status, &wrong.body["error"]["param"]), (400, &json!("drawplate.property_order")));
+    // Whatever the model wants, every required key comes, and none comes twice.
+    let server = TestServer::start(Setup::default());
+    for seed in 0..6 {
+        let extra = json!({"drawplate": {"property_order": "any", "report": true}, "seed": seed});
+        let answer = server.chat(&bound_body(schema.clone(), extra));
+        let value: Value =
+            serde_json::from_str(answer.body["choices"][0]["message"]["content"].as_str().unwrap()).unwrap();
+        assert!(["first", "second", "third"].iter().all(|key| value.get(key).is_some()), "{value}");
+        let keywords = answer.body["drawplate"]["enforcement"]["keywords"].as_array().unwrap();
+        assert!(keywords.iter().any(|k| k["pointer"] == "/required" && k["fate"] == "mask"), "{keywords:?}");
+    }
+}

@@ -38,6 +38,7 @@ pub struct ChatRequest {
     pub top_logprobs: Option<u64>,
     pub stream: Option<bool>,
     pub stream_options: Option<StreamOptions>,
+    pub drawplate: Option<DrawplateOptions>,
 }
 
 /// A message.
@@ -106,6 +107,26 @@ pub struct StreamOptions {
     pub include_usage: bool,
 }
 
+/// What no other server has.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct DrawplateOptions {
+    /// The order of declared keys: "declared" or "any".
+    pub property_order: PropertyOrder,
+    /// Say in the answer what became of each keyword of the schema.
+    pub report: bool,
+}
+
+/// The order of declared keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PropertyOrder {
+    /// As in the schema.
+    #[default]
+    Declared,
+    /// Any.
+    Any,
+}
+
 /// Fields that are accepted and change nothing here.
 const WITHOUT_EFFECT: [&str; 18] = [
     "audio",
@@ -163,6 +184,7 @@ impl ChatRequest {
             top_logprobs: f.get("top_logprobs").map(|i| unsigned(&i, 0, 20)).transpose()?,
             stream: f.get("stream").map(|i| i.boolean()).transpose()?,
             stream_options: f.get("stream_options").map(|i| read_stream_options(&i)).transpose()?,
+            drawplate: f.get("drawplate").map(|i| read_drawplate(&i)).transpose()?,
         };
         let unknown = f.unknown();
         check_together(&request, &f)?;
@@ -482,4 +504,18 @@ fn read_logit_bias(item: &Item<'_>) -> Result<Vec<(u32, f64)>, FieldError> {
 fn read_stream_options(item: &Item<'_>) -> Result<StreamOptions, FieldError> {
     let f = item.object()?;
     Ok(StreamOptions { include_usage: f.get("include_usage").map(|i| i.boolean()).transpose()?.unwrap_or(false) })
+}
+
+fn read_drawplate(item: &Item<'_>) -> Result<DrawplateOptions, FieldError> {
+    let f = item.object()?;
+    let property_order = match f.get("property_order").map(|i| i.one_of(&["declared", "any"])).transpose()? {
+        Some("any") => PropertyOrder::Any,
+        _ => PropertyOrder::Declared,
+    };
+    let report = f.get("report").map(|i| i.boolean()).transpose()?.unwrap_or(false);
+    match f.unknown().first() {
+        // Why: whoever uses these options relies on them.
+        Some(path) => Err(FieldError::new(path, "unknown_parameter", format!("Unknown parameter: '{path}'."))),
+        None => Ok(DrawplateOptions { property_order, report }),
+    }
 }

@@ -17,6 +17,8 @@ pub struct ChatCompletion {
     pub usage: ChatUsage,
     pub service_tier: &'static str,
     pub system_fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawplate: Option<serde_json::Value>,
 }
 
 /// A choice of a plain answer.
@@ -124,6 +126,8 @@ pub struct ChatChunk<'a> {
     /// Only with `include_usage`: null on all chunks but the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Option<ChatUsage>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawplate: Option<serde_json::Value>,
 }
 
 /// A choice of a chunk.

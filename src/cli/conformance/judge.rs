@@ -6,7 +6,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::cases::{Case, Test};
-use crate::grammar::{Compiled, Compiler, GrammarError, Spec, Verdict, Vocab, in_declared_order};
+use crate::grammar::{
+    Compiled, Compiler, GrammarError, KeyOrder, Spec, Verdict, Vocab, in_declared_order, in_file_order,
+};
 use crate::guard::Check;
 use crate::schema::{Document, ErrorKind, Limits, SchemaError};
 
@@ -26,6 +28,19 @@ pub(super) struct Outcome {
     pub(super) unclosed: Vec<String>,
     pub(super) n_closed: usize,
     pub(super) close_us: Vec<f64>,
+}
+
+/// How cases are judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    pub(super) closes: bool,
+    pub(super) any_order: bool,
+}
+
+impl How {
+    fn order(self) -> KeyOrder {
+        if self.any_order { KeyOrder::Any } else { KeyOrder::Declared }
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +71,7 @@ impl Outcome {
     }
 }
 
-pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, closes: bool) -> Outcome {
+pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, how: How) -> Outcome {
     let mut outcome = Outcome::default();
     let started = Instant::now();
     let document = match Document::parse_with(case.schema.clone(), Limits::default(), Arc::clone(&case.store)) {
@@ -66,14 +81,21 @@ pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, closes: boo
             return judge_refusal(outcome, case);
         }
     };
-    let compiled = compiler.compile(&Spec::value(Arc::clone(&document)));
+    let compiled = compiler.compile(&Spec { order: how.order(), ..Spec::value(Arc::clone(&document)) });
     outcome.compile_ms = started.elapsed().as_secs_f64() * 1e3;
     match compiled {
         Ok(compiled) => {
             for test in &case.tests {
-                walk(test, &document, &compiled, vocab, &mut outcome);
-                if closes && test.valid {
-                    close(test, &document, &compiled, vocab, &mut outcome);
+                let text = if test.valid && !how.any_order {
+                    in_declared_order(&document, &test.data)
+                } else if test.valid {
+                    in_file_order(&test.data)
+                } else {
+                    test.data.to_string()
+                };
+                walk(test, &text, &compiled, vocab, &mut outcome);
+                if how.closes && test.valid {
+                    close(&text, &document, &compiled, vocab, &mut outcome);
                 }
             }
         }
@@ -111,10 +133,9 @@ fn refusal(error: &SchemaError) -> Refusal {
 }
 
 /// Breaks a valid value off at several places, and ends it there.
-fn close(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
+fn close(text: &str, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
     let Ok(check) = Check::of(document) else { return };
-    let text = in_declared_order(document, &test.data);
-    let tokens = vocab.tokenize(&text, false);
+    let tokens = vocab.tokenize(text, false);
     let places = [0, 1, tokens.len() / 4, tokens.len() / 2, tokens.len() * 3 / 4, tokens.len().saturating_sub(1)];
     let mut matcher = compiled.matcher();
     let mut before = Vec::new();
@@ -149,13 +170,12 @@ fn close(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, o
     }
 }
 
-fn walk(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
-    let text = if test.valid { in_declared_order(document, &test.data) } else { test.data.to_string() };
+fn walk(test: &Test, text: &str, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
     let mut matcher = compiled.matcher();
     outcome.is_guarded |= matcher.is_guarded();
     let mut n_bytes = 0;
     let mut stopped = None;
-    for token in vocab.tokenize(&text, false) {
+    for token in vocab.tokenize(text, false) {
         let started = Instant::now();
         let mask = match matcher.mask() {
             Ok(mask) => mask,
@@ -193,5 +213,5 @@ fn walk(test: &Test, document: &Document, compiled: &Compiled, vocab: &Vocab, ou
     let clip = |text: &str, n: usize| text.chars().take(n).collect::<String>();
     let before: String = before.chars().rev().take(80).collect::<Vec<_>>().into_iter().rev().collect();
     let place = format!("{}: {before} ⟨{why}⟩ {}", test.description, clip(after, 40));
-    if test.valid { outcome.incomplete.push(place) } else { outcome.unsound.push(clip(&text, 300)) }
+    if test.valid { outcome.incomplete.push(place) } else { outcome.unsound.push(clip(text, 300)) }
 }

@@ -35,7 +35,12 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
         cases
             .par_iter()
             .map(|case| {
-                let outcome = judge::judge(case, &compiler, &vocab, args.closing);
+                let outcome = judge::judge(
+                    case,
+                    &compiler,
+                    &vocab,
+                    judge::How { closes: args.closing, any_order: args.any_order },
+                );
                 bar.inc(1);
                 if let (Some(file), Some(line)) = (&failures, outcome.failure(case)) {
                     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);

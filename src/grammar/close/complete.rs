@@ -9,7 +9,7 @@ use super::part::{Part, State};
 use super::scalar::Texts;
 use crate::grammar::emit::{keys, spelling};
 use crate::grammar::lower::any_number;
-use crate::grammar::shape::{Array, Object, Shape, ShapeId, Shapes};
+use crate::grammar::shape::{Array, Object, Property, Shape, ShapeId, Shapes};
 use crate::grammar::terminal::Spelling;
 use crate::guard::Check;
 use crate::schema::pattern::Lang;
@@ -308,15 +308,19 @@ impl<'a> Completion<'a> {
     fn place(&mut self, id: ShapeId, object: &Object, key: &str, next: usize) -> Option<(ShapeId, usize)> {
         let skips = |to: usize| object.declared[next..to].iter().all(|property| !property.is_required);
         if let Some(i) = object.declared.iter().position(|property| property.name == key) {
+            if object.any_order {
+                return Some((object.declared[i].shape, 0));
+            }
             return (i >= next && skips(i)).then(|| (object.declared[i].shape, i + 1));
         }
-        if !skips(object.declared.len()) {
+        if !object.any_order && !skips(object.declared.len()) {
             return None;
         }
+        let after = if object.any_order { 0 } else { object.declared.len() };
         let quoted = format!("{}:", Value::from(key));
         object.open.iter().enumerate().find_map(|(i, open)| {
             let texts = self.texts((id, i + 1), || Texts::of_strings(&keys(open), Spelling::Plain, ":"))?;
-            texts.holds(quoted.as_bytes()).then_some((open.shape, object.declared.len()))
+            texts.holds(quoted.as_bytes()).then_some((open.shape, after))
         })
     }
 
@@ -341,7 +345,8 @@ impl<'a> Completion<'a> {
         let mut used: HashSet<&str> = pairs.iter().map(|(key, _)| key.as_str()).collect();
         if state == State::Complete {
             let count = pairs.len() as u64;
-            let is_whole = object.declared[next..].iter().all(|property| !property.is_required)
+            let is_there = |property: &Property| !property.is_required || used.contains(property.name.as_str());
+            let is_whole = object.declared[next..].iter().all(is_there)
                 && count >= object.min
                 && object.max.is_none_or(|max| count <= max);
             return if is_whole { vec![Vec::new()] } else { Vec::new() };
@@ -370,7 +375,9 @@ impl<'a> Completion<'a> {
             let is_first = n_written == 0;
             found.extend(self.rest(id, object, (after, n_written, is_first), &start, &used, None));
             let extras = if n > 1 { after..object.declared.len() } else { 0..0 };
-            for extra in extras.filter(|i| !object.declared[*i].is_required).take(MAX_EXTRAS) {
+            let is_free =
+                |i: &usize| !object.declared[*i].is_required && !used.contains(object.declared[*i].name.as_str());
+            for extra in extras.filter(is_free).take(MAX_EXTRAS) {
                 found.extend(self.rest(id, object, (after, n_written, is_first), &start, &used, Some(extra)));
             }
         }
@@ -392,12 +399,14 @@ impl<'a> Completion<'a> {
         for (i, property) in object.declared.iter().enumerate().skip(next) {
             let quoted = format!("{}:", Value::from(property.name.as_str())).into_bytes();
             if quoted.starts_with(start)
+                && !used.contains(property.name.as_str())
                 && let Some(value) = self.close(property.shape, &Part::Missing)
             {
                 let text = [&quoted[start.len()..], &value].concat();
-                found.push(Start { text, after: i + 1, key: Some(property.name.clone()) });
+                let after = if object.any_order { 0 } else { i + 1 };
+                found.push(Start { text, after, key: Some(property.name.clone()) });
             }
-            if property.is_required {
+            if property.is_required && !object.any_order {
                 return found;
             }
         }
@@ -407,7 +416,8 @@ impl<'a> Completion<'a> {
             let quoted = [start, &key[..key.len() - 1]].concat();
             let Ok(name) = serde_json::from_slice(&quoted) else { continue };
             let text = [key, value].concat();
-            found.push(Start { text, after: object.declared.len(), key: Some(name) });
+            let after = if object.any_order { 0 } else { object.declared.len() };
+            found.push(Start { text, after, key: Some(name) });
         }
         found
     }
@@ -422,8 +432,8 @@ impl<'a> Completion<'a> {
         used: &HashSet<&str>,
         extra: Option<usize>,
     ) -> Option<Vec<u8>> {
-        let later = &object.declared[next..];
-        let n_required = later.iter().filter(|property| property.is_required).count() as u64;
+        let is_due = |property: &Property| property.is_required && !used.contains(property.name.as_str());
+        let n_required = object.declared[next..].iter().filter(|property| is_due(property)).count() as u64;
         let mut n_owed = object.min.saturating_sub(n_written + n_required + u64::from(extra.is_some()));
         let mut count = n_written;
         let mut ending = start.to_vec();
@@ -436,8 +446,8 @@ impl<'a> Completion<'a> {
             *count += 1;
         };
         for (i, property) in object.declared.iter().enumerate().skip(next) {
-            let is_owed = property.is_required || extra == Some(i);
-            if !is_owed && n_owed == 0 {
+            let is_owed = is_due(property) || extra == Some(i);
+            if used.contains(property.name.as_str()) || (!is_owed && n_owed == 0) {
                 continue;
             }
             let Some(value) = self.close(property.shape, &Part::Missing) else {

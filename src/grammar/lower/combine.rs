@@ -52,7 +52,7 @@ impl<'a> Lowering<'a> {
             JsonType::Object => {
                 let shape = self.shapes.push(Shape::Anything, None);
                 let open = super::super::shape::OpenKeys { keys: Lang::all(), except: Vec::new(), shape };
-                Shape::Object(Object { declared: Vec::new(), open: vec![open], min: 0, max: None })
+                Shape::Object(Object { declared: Vec::new(), open: vec![open], min: 0, max: None, any_order: false })
             }
         };
         self.shapes.push(shape, None)
@@ -108,7 +108,7 @@ impl<'a> Lowering<'a> {
                     .iter()
                     .map(|(name, value)| Property { name: name.clone(), shape: self.value(value), is_required: true })
                     .collect();
-                Shape::Object(Object { declared, open: Vec::new(), min: 0, max: None })
+                Shape::Object(Object { declared, open: Vec::new(), min: 0, max: None, any_order: self.any_order })
             }
             scalar => Shape::Literals(vec![scalar_text(scalar)]),
         };

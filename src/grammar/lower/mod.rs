@@ -15,8 +15,9 @@ use std::collections::HashMap;
 
 use jsonschema::canonical::{CanonicalSchema, CanonicalView};
 
-pub use self::order::in_declared_order;
 use self::order::{Order, Sources};
+pub use self::order::{in_declared_order, in_file_order};
+use super::KeyOrder;
 use super::shape::{Shape, ShapeId, Shapes};
 use crate::schema::canonical::{Analysis, analyze};
 use crate::schema::{Document, ErrorKind, Pointer, SchemaError};
@@ -30,10 +31,16 @@ const MAX_DEPTH: usize = 400;
 ///
 /// # Errors
 /// If the document is at fault, or too large.
-pub(super) fn lower(document: &Document) -> Result<(Shapes, Analysis), SchemaError> {
+pub(super) fn lower(document: &Document, key_order: KeyOrder) -> Result<(Shapes, Analysis), SchemaError> {
     let analysis = analyze(document)?;
     let order = Order::new(document.value());
-    let mut lowering = Lowering { shapes: Shapes::new(), by_reference: HashMap::new(), order, depth: 0 };
+    let mut lowering = Lowering {
+        shapes: Shapes::new(),
+        by_reference: HashMap::new(),
+        order,
+        any_order: key_order == KeyOrder::Any,
+        depth: 0,
+    };
     let sources = lowering.order.root();
     let root = lowering.lower(&analysis.canonical, &sources)?;
     lowering.shapes.root = root;
@@ -49,6 +56,7 @@ struct Lowering<'a> {
     shapes: Shapes,
     by_reference: HashMap<String, ShapeId>,
     order: Order<'a>,
+    any_order: bool,
     depth: usize,
 }
 

@@ -93,6 +93,7 @@ impl<'a> Lowering<'a> {
             open,
             min: view.min_properties.as_ref().map_or(0, count),
             max: view.max_properties.as_ref().map(count),
+            any_order: self.any_order,
         };
         self.shapes.set(id, Shape::Object(object));
         Ok(if is_exact { id } else { self.residual(id, schema) })

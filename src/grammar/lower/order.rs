@@ -152,6 +152,38 @@ pub fn in_declared_order(document: &Document, value: &Value) -> String {
     out
 }
 
+/// Writes `value` as compact JSON with its keys as they stand, numbers in plain spelling.
+#[must_use]
+pub fn in_file_order(value: &Value) -> String {
+    let mut out = String::new();
+    write_listed(value, &mut out);
+    out
+}
+
+fn write_listed(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            out.push('{');
+            for (i, (key, value)) in map.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_listed(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                out.push_str(if i == 0 { "" } else { "," });
+                write_listed(item, out);
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&super::combine::scalar_text(scalar)),
+    }
+}
+
 fn write<'a>(order: &Order<'a>, sources: &Sources<'a>, value: &Value, out: &mut String) {
     let is_listed = sources.iter().any(|source| source.get("const").is_some() || source.get("enum").is_some());
     match value {
