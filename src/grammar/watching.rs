@@ -62,7 +62,9 @@ fn needs(shapes: &Shapes) -> Vec<bool> {
             let at = |id: &ShapeId| known[id.0 as usize];
             let is_needed = match shapes.get(id) {
                 Shape::AnyOf(branches) => branches.iter().any(at),
-                Shape::Array(array) => array.prefix.iter().any(at) || at(&array.items),
+                Shape::Array(array) => {
+                    array.prefix.iter().any(at) || at(&array.items) || array.contains.is_some_and(|(id, _)| at(&id))
+                }
                 Shape::Object(object) => {
                     object.declared.iter().any(|property| at(&property.shape))
                         || object.open.iter().any(|open| at(&open.shape))
@@ -120,7 +122,7 @@ impl Builder<'_> {
         self.ids.insert(id, watch_id);
         self.nodes.push(Watch::default());
         let mut watch = Watch::default();
-        if self.shapes.is_residual(id) {
+        if self.is_judged(id) {
             watch.check = self.check(self.shapes.origin(id));
         }
         match self.shapes.get(id) {
@@ -131,6 +133,16 @@ impl Builder<'_> {
         }
         self.nodes[watch_id.0 as usize] = watch;
         Some(watch_id)
+    }
+
+    /// Whether the finished value is held against its schema: what the grammar takes for a demanded item, the guard
+    /// cannot know, so an array whose demanded items have something to look at is judged as a whole.
+    fn is_judged(&self, id: ShapeId) -> bool {
+        let wants = match self.shapes.get(id) {
+            Shape::Array(array) => array.contains.is_some_and(|(wanted, _)| self.needs[wanted.0 as usize]),
+            _ => false,
+        };
+        wants || self.shapes.is_residual(id)
     }
 
     fn array(&mut self, array: &Array, watch: &mut Watch) {
@@ -172,9 +184,7 @@ impl Builder<'_> {
         let is_whole_judged = leaves.iter().any(|leaf| {
             self.needs[leaf.0 as usize]
                 && leaves.iter().any(|other| other != leaf && overlaps(self.shapes.get(*leaf), self.shapes.get(*other)))
-        }) || seen
-            .iter()
-            .any(|inner| *inner != id && self.shapes.is_residual(*inner) && leaves.len() > 1);
+        }) || seen.iter().any(|inner| *inner != id && self.is_judged(*inner) && leaves.len() > 1);
         if is_whole_judged {
             if watch.check.is_none() {
                 watch.check = self.check(self.shapes.origin(id));
@@ -185,7 +195,7 @@ impl Builder<'_> {
             if !self.needs[leaf.0 as usize] {
                 continue;
             }
-            if self.shapes.is_residual(*leaf) && watch.check.is_none() {
+            if self.is_judged(*leaf) && watch.check.is_none() {
                 // Why: a value of another branch must pass too, so the schema of all of them judges.
                 watch.check = self.check(self.shapes.origin(id)).or_else(|| self.check(self.shapes.origin(*leaf)));
             }

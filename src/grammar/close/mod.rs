@@ -3,7 +3,9 @@
 //! The text so far is read as parts, and the parts are completed along the shapes: what is required and not there yet
 //! is added in its cheapest form. Where the guard has a say, endings are tried in order until it agrees.
 
+mod array;
 mod complete;
+mod object;
 mod part;
 mod scalar;
 

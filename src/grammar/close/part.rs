@@ -1,5 +1,7 @@
 //! A JSON text that may break off anywhere, as the parts that are there.
 
+use serde_json::Value;
+
 /// One value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part<'t> {
@@ -129,6 +131,46 @@ fn read_object(mut text: &[u8]) -> (Part<'_>, &[u8]) {
                 state = if value.is_complete() { State::AfterItem } else { State::InItem };
                 pairs.push((name, value));
                 text = rest;
+            }
+        }
+    }
+}
+
+/// Writes a part again, without spaces, up to where it breaks off.
+pub(super) fn render(part: &Part<'_>, out: &mut Vec<u8>) {
+    match part {
+        Part::Missing => {}
+        Part::Scalar { text, .. } => out.extend_from_slice(text),
+        Part::Array { items, state } => {
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                out.extend_from_slice(if i == 0 { b"" } else { b"," });
+                render(item, out);
+            }
+            match state {
+                State::Complete => out.push(b']'),
+                State::AfterComma => out.push(b','),
+                State::Open | State::AfterItem | State::InItem | State::InKey(_) | State::AfterKey => {}
+            }
+        }
+        Part::Object { pairs, state } => {
+            out.push(b'{');
+            for (i, (key, value)) in pairs.iter().enumerate() {
+                out.extend_from_slice(if i == 0 { b"" } else { b"," });
+                out.extend_from_slice(Value::from(key.as_str()).to_string().as_bytes());
+                if *state != State::AfterKey || i + 1 < pairs.len() {
+                    out.push(b':');
+                }
+                render(value, out);
+            }
+            match state {
+                State::Complete => out.push(b'}'),
+                State::AfterComma => out.push(b','),
+                State::InKey(start) => {
+                    out.extend_from_slice(if pairs.is_empty() { b"" } else { b"," });
+                    out.extend_from_slice(start);
+                }
+                State::Open | State::AfterItem | State::InItem | State::AfterKey => {}
             }
         }
     }

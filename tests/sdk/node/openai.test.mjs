@@ -80,7 +80,7 @@ test("errors become the SDK's classes", async () => {
     assert.equal(error.code, 'decimal_above_max_value');
     return true;
   });
-  const schema = { name: 's', schema: { type: 'object', properties: { a: { not: {} } } } };
+  const schema = { name: 's', schema: { type: 'object', properties: { a: { not: {} } }, required: ['a'] } };
   await assert.rejects(
     client.chat.completions.create({ model, messages: user('x'), stream: true, response_format: { type: 'json_schema', json_schema: schema } }),
     /\/properties\/a\/not/,

@@ -1,6 +1,7 @@
 """The official Python SDK against a running drawplate; DRAWPLATE_BASE_URL names it."""
 
 import json
+import re
 import os
 import unittest
 from typing import Literal
@@ -100,14 +101,21 @@ class Sdk(unittest.TestCase):
         with self.assertRaises(openai.BadRequestError) as caught:
             ask("x", temperature=3)
         self.assertEqual(caught.exception.param, "temperature")
-        schema = {"name": "s", "schema": {"type": "object", "properties": {"a": {"not": {}}}}}
+        schema = {"name": "s", "schema": {"type": "object", "properties": {"a": {"not": {}}}, "required": ["a"]}}
         with self.assertRaises(openai.BadRequestError) as caught:
             ask("x", response_format={"type": "json_schema", "json_schema": schema}, stream=True)
         self.assertIn("/properties/a/not", str(caught.exception))
         self.assertTrue(caught.exception.request_id.startswith("req_"))
-        with self.assertRaises(openai.LengthFinishReasonError):
+        with self.assertRaises(openai.BadRequestError) as caught:
             client.chat.completions.parse(model=MODEL, messages=[{"role": "user", "content": "x"}],
                                           response_format=Person, max_tokens=3)
+        self.assertEqual(caught.exception.code, "max_tokens_too_small")
+        # With just as many tokens as the shortest answer takes, the answer is brought to its end.
+        n_needed = int(re.search(r"takes (\d+) tokens", str(caught.exception)).group(1))
+        with self.assertRaises(openai.LengthFinishReasonError) as caught:
+            client.chat.completions.parse(model=MODEL, messages=[{"role": "user", "content": "x"}],
+                                          response_format=Person, max_tokens=n_needed)
+        Person.model_validate_json(caught.exception.completion.choices[0].message.content)
 
 
 if __name__ == "__main__":
