@@ -1,13 +1,13 @@
 //! `drawplate check`: what becomes of each keyword of a schema, before anyone serves it.
 
 use std::fmt;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::UsageError;
 use super::lines::{Lines, line_of};
+use super::schema_file::{SchemaFile, load_store, read_schema};
 use super::vocab::load_vocab;
 use crate::config::CheckArgs;
 use crate::grammar::{Budget, Compiler, Fate, GrammarError, KeywordFate, Report, examine};
@@ -18,13 +18,8 @@ const MAX_WIDTH: usize = 60;
 
 /// Compiles the schema and prints the report; a refused one is an error.
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
-    let name = if args.schema == "-" { "standard input" } else { args.schema.as_str() };
-    let text = read(&args.schema).map_err(|e| UsageError(format!("{name}: {e}")))?;
-    let value: Value = serde_json::from_str(&text).map_err(|e| UsageError(format!("{name} is no JSON: {e}")))?;
-    let store = match &args.schemas {
-        Some(dir) => Arc::new(Store::load(dir).map_err(|e| UsageError(format!("--schemas: {e}")))?),
-        None => Store::empty(),
-    };
+    let SchemaFile { name, text, value } = read_schema(&args.schema)?;
+    let store = load_store(args.schemas.as_deref())?;
     let vocab = load_vocab(&args.model)?;
     let compiler = Compiler::new(&vocab, Budget::default())?;
     let result = judge(&compiler, value, store);
@@ -43,15 +38,6 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<()> {
         anyhow::bail!("{name}: OpenAI strict mode would refuse it for {} reasons", report.strict.len());
     }
     Ok(())
-}
-
-fn read(path: &str) -> std::io::Result<String> {
-    if path != "-" {
-        return std::fs::read_to_string(path);
-    }
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    Ok(text)
 }
 
 fn judge(compiler: &Compiler, value: Value, store: Arc<Store>) -> Result<Report, SchemaError> {

@@ -5,6 +5,7 @@ mod conformance;
 mod hub;
 mod lines;
 mod sample;
+mod schema_file;
 mod serve;
 mod vocab;
 

@@ -8,20 +8,15 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use super::UsageError;
+use super::schema_file::{SchemaFile, load_store, read_schema};
 use crate::config::SampleArgs;
 use crate::schema::{Document, Limits, Store};
 use crate::testing::{Options, Sampler, TestingError};
 
 /// Prints the values; a refused schema is an error.
 pub(super) fn sample(args: &SampleArgs) -> anyhow::Result<()> {
-    let name = if args.schema == "-" { "standard input" } else { args.schema.as_str() };
-    let text = read(&args.schema).map_err(|e| UsageError(format!("{name}: {e}")))?;
-    let schema: Value = serde_json::from_str(&text).map_err(|e| UsageError(format!("{name} is no JSON: {e}")))?;
-    let store = match &args.schemas {
-        Some(dir) => Arc::new(Store::load(dir).map_err(|e| UsageError(format!("--schemas: {e}")))?),
-        None => Store::empty(),
-    };
+    let SchemaFile { name, value: schema, .. } = read_schema(&args.schema)?;
+    let store = load_store(args.schemas.as_deref())?;
     let options = Options { max_bytes: args.max_bytes, max_depth: args.max_depth };
     let sampler = sampler(schema, store, options).map_err(|error| anyhow!("{name}: refused: {error}"))?;
     let mut rng = ChaCha8Rng::seed_from_u64(args.seed);
@@ -40,10 +35,6 @@ pub(super) fn sample(args: &SampleArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn read(path: &str) -> std::io::Result<String> {
-    if path == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) }
 }
 
 fn sampler(schema: Value, store: Arc<Store>, options: Options) -> Result<Sampler, TestingError> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
+use super::schema_file::load_store;
 use super::{UsageError, hub};
 use crate::api::{ApiOptions, AppState, ModelInfo, router};
 use crate::chat::ChatTemplate;
@@ -46,10 +47,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ModelSource::Hub { repo, file } => load_file(args, &hub::fetch(&repo, &file)?)?,
     };
     let Loaded { engine, thread, vocab, template, name, created } = loaded;
-    let store = match &args.schemas {
-        Some(dir) => Arc::new(schema::Store::load(dir).map_err(|e| UsageError(format!("--schemas: {e}")))?),
-        None => schema::Store::empty(),
-    };
+    let store = load_store(args.schemas.as_deref())?;
     let compiler = Compiler::new(&vocab, Budget::default())?;
     let options = GeneratorOptions {
         limits: schema::Limits { max_bytes: args.max_schema_bytes, ..schema::Limits::default() },

@@ -8,25 +8,16 @@ use super::{Generator, Part, PrepareError};
 use crate::grammar::{GrammarError, Report, examine};
 use crate::schema::{Document, ErrorKind, Pointer, SchemaError};
 
+/// What errors call the schema.
+const PART: &str = "schema";
+
 impl Generator {
     /// Compiles `schema` as for a response format and reports on it, on a thread for blocking work, few at once.
     ///
     /// # Errors
     /// With what is wrong with the schema; [`PrepareError::Busy`] if others are being prepared for too long.
     pub async fn check_schema(self: &Arc<Self>, schema: Value) -> Result<Report, PrepareError> {
-        let time = self.compiler.budget().time;
-        let this = Arc::clone(self);
-        let waited = tokio::time::timeout(time, Arc::clone(&self.preparing).acquire_owned()).await;
-        let permit = waited.map_err(|_| PrepareError::Busy)?.expect("the semaphore is never closed");
-        let work = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            this.examine(schema)
-        });
-        match tokio::time::timeout(time, work).await {
-            Ok(Ok(report)) => report,
-            Ok(Err(panicked)) => Err(PrepareError::Grammar(format!("checking the schema panicked: {panicked}"))),
-            Err(_) => Err(refused_by(GrammarError::OutOfTime(time))),
-        }
+        self.off_thread("checking the schema", PART, move |this| this.examine(schema)).await
     }
 
     fn examine(&self, schema: Value) -> Result<Report, PrepareError> {
@@ -37,7 +28,7 @@ impl Generator {
 }
 
 fn refused(error: SchemaError) -> PrepareError {
-    PrepareError::Schema { part: Part::ResponseFormat("schema".to_owned()), error }
+    PrepareError::Schema { part: Part::ResponseFormat(PART.to_owned()), error }
 }
 
 fn refused_by(error: GrammarError) -> PrepareError {

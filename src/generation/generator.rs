@@ -67,7 +67,7 @@ pub struct Generator {
     pub(super) compiler: Compiler,
     engine: EngineHandle,
     pub(super) options: GeneratorOptions,
-    pub(super) preparing: Arc<Semaphore>,
+    preparing: Arc<Semaphore>,
 }
 
 impl Generator {
@@ -101,21 +101,32 @@ impl Generator {
     /// # Errors
     /// With what is wrong with the request.
     pub async fn prepare(self: &Arc<Self>, request: Request) -> Result<Prepared, PrepareError> {
+        self.off_thread("preparing the request", "answer", move |this| prepare(request, &this.model())).await
+    }
+
+    /// Runs `work` on a thread for blocking work, few at once, for as long as the budget allows. `what` is being done,
+    /// for the schema named `part`.
+    pub(super) async fn off_thread<T: Send + 'static>(
+        self: &Arc<Self>,
+        what: &str,
+        part: &str,
+        work: impl FnOnce(&Self) -> Result<T, PrepareError> + Send + 'static,
+    ) -> Result<T, PrepareError> {
         let time = self.compiler.budget().time;
         let this = Arc::clone(self);
         let waited = tokio::time::timeout(time, Arc::clone(&self.preparing).acquire_owned()).await;
         let permit = waited.map_err(|_| PrepareError::Busy)?.expect("the semaphore is never closed");
         let work = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            prepare(request, &this.model())
+            work(&this)
         });
         match tokio::time::timeout(time, work).await {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(panicked)) => Err(PrepareError::Grammar(format!("preparing the request panicked: {panicked}"))),
+            Ok(Ok(done)) => done,
+            Ok(Err(panicked)) => Err(PrepareError::Grammar(format!("{what} panicked: {panicked}"))),
             Err(_) => {
                 let kind = ErrorKind::TooComplex(GrammarError::OutOfTime(time).to_string());
                 let error = SchemaError::at(Pointer::default(), kind);
-                Err(PrepareError::Schema { part: super::Part::ResponseFormat("answer".into()), error })
+                Err(PrepareError::Schema { part: super::Part::ResponseFormat(part.to_owned()), error })
             }
         }
     }

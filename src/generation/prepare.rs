@@ -235,10 +235,7 @@ fn part_of_output(output: &Output) -> Part {
 
 fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Result<Checks, PrepareError> {
     let check = |part: Part, document: &Document| {
-        Check::of(document).map(Arc::new).map_err(|e| {
-            let error = SchemaError::at(Pointer::parse(&e.pointer), ErrorKind::Malformed(e.message));
-            PrepareError::Schema { part, error }
-        })
+        Check::of(document).map(Arc::new).map_err(|error| PrepareError::Schema { part, error: error.into() })
     };
     let content = answer.map(|document| check(part_of_output(&request.output), document)).transpose()?;
     let tools = tools

@@ -23,5 +23,6 @@ pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, K
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};
+pub(crate) use terminal::quote;
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

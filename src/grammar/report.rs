@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::blame::blame;
 use super::{ANSWER, Compiler, GrammarError, Spec, summarize};
 use crate::guard::Check;
-use crate::schema::{Document, ErrorKind, Keywords, Pointer, SchemaError, StrictFinding, keywords, strict};
+use crate::schema::{Document, Keywords, SchemaError, StrictFinding, keywords, strict};
 pub use crate::schema::{Fate, KeywordFate};
 
 /// What becomes of a schema that is enforced.
@@ -60,10 +60,7 @@ pub fn examine(compiler: &Compiler, document: &Arc<Document>) -> Result<Report, 
     let refused = |error| GrammarError::Schema { name: ANSWER.to_owned(), error };
     let compiled = compiler.compile(&Spec::value(Arc::clone(document)))?;
     // Why: serving needs the independent check too, and refuses what it does not take.
-    Check::of(document).map_err(|error| {
-        let kind = ErrorKind::Malformed(error.message);
-        refused(SchemaError::at(Pointer::parse(&error.pointer), kind))
-    })?;
+    Check::of(document).map_err(|error| refused(error.into()))?;
     let compile_ms = compiled.compile_time.as_secs_f64() * 1e3;
     report(document, compile_ms, compiled.cheapest_tokens()).map_err(refused)
 }

@@ -156,7 +156,7 @@ fn group(expression: &str) -> String {
 }
 
 /// A Lark string literal; its escapes are JSON's.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -36,12 +36,7 @@ pub(super) fn watch(shapes: &Shapes, document: &Document, is_exact: bool) -> Res
         root = None;
     }
     if !is_exact || is_too_much || builder.whole.is_some() {
-        let check = Check::of(document).map_err(|error| SchemaError {
-            pointer: crate::schema::Pointer::parse(&error.pointer),
-            keyword: None,
-            kind: crate::schema::ErrorKind::Malformed(error.message),
-        })?;
-        let check = Some(Arc::new(check));
+        let check = Some(Arc::new(Check::of(document)?));
         match root {
             Some(WatchId(id)) => nodes[id as usize].check = check,
             None => {

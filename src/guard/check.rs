@@ -4,7 +4,7 @@ use jsonschema::canonical::CanonicalSchema;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
-use crate::schema::{Document, NoDocuments, Store};
+use crate::schema::{Document, ErrorKind, NoDocuments, Pointer, SchemaError, Store};
 
 /// A schema made ready to judge values.
 #[derive(Debug)]
@@ -38,6 +38,12 @@ pub enum Violation {
         /// The validator's words.
         message: String,
     },
+}
+
+impl From<CheckError> for SchemaError {
+    fn from(error: CheckError) -> Self {
+        Self::at(Pointer::parse(&error.pointer), ErrorKind::Malformed(error.message))
+    }
 }
 
 impl Check {

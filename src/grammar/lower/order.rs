@@ -148,7 +148,7 @@ impl<'a> Order<'a> {
 pub fn in_declared_order(document: &Document, value: &Value) -> String {
     let order = Order::new(document.value());
     let mut out = String::new();
-    write(&order, &order.root(), value, &mut out);
+    write(Some((&order, &order.root())), value, &mut out);
     out
 }
 
@@ -156,52 +156,25 @@ pub fn in_declared_order(document: &Document, value: &Value) -> String {
 #[must_use]
 pub fn in_file_order(value: &Value) -> String {
     let mut out = String::new();
-    write_listed(value, &mut out);
+    write(None, value, &mut out);
     out
 }
 
-fn write_listed(value: &Value, out: &mut String) {
+/// Writes a value to which the sources `at` apply; without them, keys stay where they are.
+fn write<'a>(at: Option<(&Order<'a>, &Sources<'a>)>, value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
-            out.push('{');
-            for (i, (key, value)) in map.iter().enumerate() {
-                out.push_str(if i == 0 { "" } else { "," });
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                write_listed(value, out);
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                out.push_str(if i == 0 { "" } else { "," });
-                write_listed(item, out);
-            }
-            out.push(']');
-        }
-        scalar => out.push_str(&super::combine::scalar_text(scalar)),
-    }
-}
-
-fn write<'a>(order: &Order<'a>, sources: &Sources<'a>, value: &Value, out: &mut String) {
-    let is_listed = sources.iter().any(|source| source.get("const").is_some() || source.get("enum").is_some());
-    match value {
-        Value::Object(map) => {
-            let rank: HashMap<&str, usize> =
-                Order::keys(sources).into_iter().enumerate().rev().map(|(i, key)| (key, i)).collect();
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| {
-                // Why: inside a listed value keys stand as they are listed, and the value has come from there.
-                let name = if is_listed { "" } else { key.as_str() };
-                (rank.get(key.as_str()).copied().unwrap_or(usize::MAX), name)
-            });
+            if let Some((_, sources)) = at {
+                sort_as_declared(sources, &mut entries);
+            }
             out.push('{');
             for (i, (key, value)) in entries.into_iter().enumerate() {
                 out.push_str(if i == 0 { "" } else { "," });
                 out.push_str(&Value::from(key.as_str()).to_string());
                 out.push(':');
-                write(order, &order.property(sources, key), value, out);
+                let inner = at.map(|(order, sources)| (order, order.property(sources, key)));
+                write(inner.as_ref().map(|(order, sources)| (*order, sources)), value, out);
             }
             out.push('}');
         }
@@ -209,12 +182,24 @@ fn write<'a>(order: &Order<'a>, sources: &Sources<'a>, value: &Value, out: &mut 
             out.push('[');
             for (i, item) in items.iter().enumerate() {
                 out.push_str(if i == 0 { "" } else { "," });
-                write(order, &order.item(sources, Some(i)), item, out);
+                let inner = at.map(|(order, sources)| (order, order.item(sources, Some(i))));
+                write(inner.as_ref().map(|(order, sources)| (*order, sources)), item, out);
             }
             out.push(']');
         }
         scalar => out.push_str(&super::combine::scalar_text(scalar)),
     }
+}
+
+fn sort_as_declared(sources: &Sources<'_>, entries: &mut [(&String, &Value)]) {
+    let is_listed = sources.iter().any(|source| source.get("const").is_some() || source.get("enum").is_some());
+    let rank: HashMap<&str, usize> =
+        Order::keys(sources).into_iter().enumerate().rev().map(|(i, key)| (key, i)).collect();
+    entries.sort_by_key(|(key, _)| {
+        // Why: inside a listed value keys stand as they are listed, and the value has come from there.
+        let name = if is_listed { "" } else { key.as_str() };
+        (rank.get(key.as_str()).copied().unwrap_or(usize::MAX), name)
+    });
 }
 
 fn find_anchors<'a>(value: &'a Value, anchors: &mut HashMap<&'a str, &'a Value>) {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Tool, ToolCall, ToolChoice};
-use crate::grammar::{KeyOrder, Spec};
+use crate::grammar::{KeyOrder, Spec, quote};
 use crate::schema::Document;
 
 /// How a family of models writes tool calls: `OPEN BEFORE_NAME name AFTER_NAME arguments CLOSE`.
@@ -124,9 +124,4 @@ impl ToolFormat {
     pub fn render_result(&self, content: &str) -> String {
         format!("{}{content}{}", self.result.0, self.result.1)
     }
-}
-
-/// A Lark string literal; its escapes are JSON's.
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
