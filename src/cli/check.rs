@@ -69,13 +69,13 @@ struct Readable<'a> {
 
 impl fmt::Display for Readable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { keywords, is_cut, needs_guard, grammar_bytes, compile_ms, cheapest_tokens, strict } = self.report;
+        let Report { keywords, is_cut, needs_guard, grammar_size, compile_ms, cheapest_tokens, strict } = self.report;
         writeln!(f, "enforced exactly\n")?;
         self.table(f, keywords)?;
         if *is_cut {
             writeln!(f, "and more keywords than are listed")?;
         }
-        writeln!(f, "\ngrammar: {grammar_bytes} bytes, compiled in {compile_ms:.1} ms")?;
+        writeln!(f, "\ngrammar: {grammar_size} symbols, compiled in {compile_ms:.1} ms")?;
         match cheapest_tokens {
             Some(n) => writeln!(f, "shortest answer: {n} tokens")?,
             None => writeln!(f, "shortest answer: not known")?,

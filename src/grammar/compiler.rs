@@ -4,17 +4,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use llguidance::ParserFactory;
-use llguidance::api::{GrammarWithLexer, TopLevelGrammar};
+use llguidance::api::{GrammarInit, GrammarWithLexer, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
 use serde_json::Value;
 
+use super::build::build;
 use super::cache::{Cache, Key};
 use super::close::Closer;
 use super::emit::emit;
 use super::lower::lower;
+use super::rules::Rules;
 use super::watching::watch;
-use super::{Matcher, Vocab};
+use super::{Matcher, Vocab, lark};
 use crate::guard::{Check, Places, Watches};
 use crate::schema::{Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
@@ -194,16 +196,16 @@ impl Compiler {
             lowered.push((name.clone(), one));
             findings.push((name.clone(), Findings::of(document)));
         }
-        // Why: a schema's grammar can stand alone, and reading one Lark text less is half of a small schema's time.
-        let grammars = match lowered.as_slice() {
-            [(_, one)] if spec.lark == ALONE => vec![GrammarWithLexer::from_lark(one.lark.clone())],
+        let built = match lowered.as_slice() {
+            // Why: reading Lark text takes several times as long as all the rest of a small schema.
+            [(_, one)] if spec.lark == ALONE => self.alone(&one.rules),
             _ => {
                 let mut grammars = vec![GrammarWithLexer::from_lark(spec.lark.clone())];
-                grammars.extend(lowered.iter().map(|(name, one)| named(name, one.lark.clone())));
-                grammars
+                grammars.extend(lowered.iter().map(|(name, one)| named(name, lark::write(&one.rules))));
+                self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
             }
         };
-        match self.build(grammars) {
+        match built {
             Ok(pristine) => {
                 let closer = lowered.iter().find(|(name, _)| name == ANSWER && spec.places.is_empty());
                 let closer = closer.map(|(_, one)| Arc::clone(&one.closer));
@@ -219,9 +221,8 @@ impl Compiler {
     /// Finds which schema made the compilation fail.
     fn blame(&self, lowered: &[(String, Lowered)], message: &str) -> GrammarError {
         for (name, one) in lowered {
-            let start = GrammarWithLexer::from_lark("start: @answer".to_owned());
-            let Err(message) = self.build(vec![start, named(ANSWER, one.lark.clone())]) else { continue };
-            tracing::debug!(%message, lark = one.lark, "a grammar does not compile");
+            let Err(message) = self.alone(&one.rules) else { continue };
+            tracing::debug!(%message, lark = lark::write(&one.rules), "a grammar does not compile");
             let kind = ErrorKind::TooComplex(first_line(&message));
             return GrammarError::Schema { name: name.clone(), error: SchemaError::at(Pointer::default(), kind) };
         }
@@ -234,8 +235,13 @@ impl Compiler {
         }
     }
 
-    fn build(&self, grammars: Vec<GrammarWithLexer>) -> Result<Matcher, String> {
-        let parser = self.factory.create_parser(TopLevelGrammar { grammars, max_tokens: None });
+    /// The matcher of an answer that is one value.
+    fn alone(&self, rules: &Rules) -> Result<Matcher, String> {
+        self.start(build(rules, self.factory.limits())?)
+    }
+
+    fn start(&self, grammar: GrammarInit) -> Result<Matcher, String> {
+        let parser = self.factory.create_parser_from_init_default(grammar);
         let matcher = llguidance::Matcher::new(parser);
         if let Some(error) = matcher.get_error() {
             return Err(error);
@@ -252,20 +258,20 @@ impl Compiler {
 
 /// A schema as grammar, and what the guard has to watch in its values.
 struct Lowered {
-    lark: String,
+    rules: Rules,
     watches: Arc<Watches>,
     closer: Arc<Closer>,
 }
 
 fn lower_one(document: &Document, order: KeyOrder) -> Result<Lowered, SchemaError> {
     let (shapes, analysis) = lower(document, order)?;
-    let Some(lark) = emit(&shapes) else {
+    let Some(rules) = emit(&shapes) else {
         let kind = ErrorKind::Unsatisfiable("every value would have to hold another without end".to_owned());
         return Err(SchemaError::at(Pointer::default(), kind));
     };
     let watches = Arc::new(watch(&shapes, document, analysis.is_exact)?);
     let whole = if watches.root.is_some() { Check::of(document).ok().map(Arc::new) } else { None };
-    Ok(Lowered { lark, watches, closer: Arc::new(Closer::new(shapes, whole)) })
+    Ok(Lowered { rules, watches, closer: Arc::new(Closer::new(shapes, whole)) })
 }
 
 /// What compiling one schema says about it, without a vocabulary.
@@ -273,8 +279,8 @@ fn lower_one(document: &Document, order: KeyOrder) -> Result<Lowered, SchemaErro
 pub struct Summary {
     /// Whether some of its keywords are left to the guard; keys written twice apart.
     pub needs_guard: bool,
-    /// The size of its grammar as Lark text.
-    pub grammar_bytes: usize,
+    /// Symbols in its grammar's rules.
+    pub grammar_size: usize,
 }
 
 /// Analyzes and lowers `document`, as compiling does.
@@ -283,7 +289,7 @@ pub struct Summary {
 /// If the schema is refused.
 pub fn summarize(document: &Document) -> Result<Summary, SchemaError> {
     let one = lower_one(document, KeyOrder::Declared)?;
-    Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_bytes: one.lark.len() })
+    Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_size: one.rules.size() })
 }
 
 fn places(spec: &Spec, lowered: &[(String, Lowered)]) -> Places {

@@ -1,45 +1,25 @@
-//! Shapes to Lark text, which joins the grammars of tool formats.
-//!
-//! Lark, because llguidance lets nothing else be joined with a grammar from outside.
+//! Shapes to rules.
 
-use std::fmt::Write as _;
-
+use super::lower::any_number;
+use super::rules::{Count, RuleId, Rules, Symbol};
 use super::shape::{Array, Object, OpenKeys, Shape, ShapeId, Shapes};
-use super::terminal::{Spelling, Terminals, quote};
+use super::spelling::Spelling;
+use super::terminal::Terminal;
 use crate::schema::pattern::Lang;
 
-/// Whitespace between JSON tokens: what pretty printers write, capped, so that no model can loop on it.
-const WHITESPACE: &str = r"[\x20]{1,2}|(?:\r?\n){1,2}[\x20\x09]{0,40}|\x09{1,2}";
 /// Numbers of items up to here are counted by the grammar, larger ones by the guard.
 pub(super) const MAX_COUNTED_ITEMS: u64 = 200;
 
-/// Longer sequences get a rule of their own, so that none is copied over and over.
-const MAX_INLINE: usize = 4000;
-
-/// Writes the grammar of `shapes`; `None` if there is no text at all.
-pub(super) fn emit(shapes: &Shapes) -> Option<String> {
+/// The rules of `shapes`; `None` if there is no text at all.
+pub(super) fn emit(shapes: &Shapes) -> Option<Rules> {
     let is_productive = productive(shapes);
     if !is_productive[shapes.root.0 as usize] {
         return None;
     }
-    let mut emitter = Emitter {
-        shapes,
-        is_productive,
-        is_written: vec![false; shapes.len()],
-        terminals: Terminals::default(),
-        rules: String::new(),
-        n_rules: 0,
-        has_any: false,
-    };
-    let start = emitter.value(shapes.root);
-    if emitter.has_any {
-        emitter.any();
-    }
-    let mut lark = String::with_capacity(emitter.rules.len() + emitter.terminals.lines().len() + 200);
-    let _ = writeln!(lark, "%llguidance {{\"ignore_once\": true}}\n%ignore /{WHITESPACE}/\nstart: {start}");
-    lark.push_str(&emitter.rules);
-    lark.push_str(emitter.terminals.lines());
-    Some(lark)
+    let written = vec![None; shapes.len()];
+    let mut emitter = Emitter { shapes, is_productive: &is_productive, written, any: None, rules: Rules::default() };
+    emitter.rules.start = vec![emitter.value(shapes.root)];
+    Some(emitter.rules)
 }
 
 /// Which shapes have a text.
@@ -78,12 +58,18 @@ fn productive(shapes: &Shapes) -> Vec<bool> {
 
 struct Emitter<'a> {
     shapes: &'a Shapes,
-    is_productive: Vec<bool>,
-    is_written: Vec<bool>,
-    terminals: Terminals,
-    rules: String,
-    n_rules: usize,
-    has_any: bool,
+    is_productive: &'a [bool],
+    /// The rule of each shape that has one already.
+    written: Vec<Option<RuleId>>,
+    any: Option<RuleId>,
+    rules: Rules,
+}
+
+/// A declared key that has values.
+struct Pair {
+    key: Symbol,
+    value: Symbol,
+    is_required: bool,
 }
 
 impl Emitter<'_> {
@@ -91,235 +77,221 @@ impl Emitter<'_> {
         self.is_productive[id.0 as usize]
     }
 
-    /// The Lark expression of a shape: a terminal, or the name of a rule.
-    fn value(&mut self, id: ShapeId) -> String {
+    fn text(&mut self, text: &str) -> Symbol {
+        self.rules.text(text)
+    }
+
+    fn value(&mut self, id: ShapeId) -> Symbol {
         match self.shapes.get(id) {
             Shape::Nothing => unreachable!("only shapes with a text are written"),
-            Shape::Anything => {
-                self.has_any = true;
-                "any".to_owned()
-            }
-            Shape::Literals(texts) => self.terminals.literals(texts),
-            Shape::String(lang) => self.terminals.string(lang, spelling(lang), ""),
-            Shape::Number(patterns) => self.terminals.number(patterns),
+            Shape::Anything => self.any(),
+            Shape::Literals(texts) => match texts.as_slice() {
+                [only] => self.text(only),
+                _ => self.rules.terminal(Terminal::Texts(texts.clone())),
+            },
+            Shape::String(lang) => self.rules.terminal(Terminal::String(lang.clone(), spelling(lang), "")),
+            Shape::Number(patterns) => self.rules.terminal(Terminal::Number(patterns.clone())),
             Shape::Array(_) | Shape::Object(_) | Shape::AnyOf(_) => {
-                let name = format!("s{}", id.0);
-                if !std::mem::replace(&mut self.is_written[id.0 as usize], true) {
-                    let body = self.body(id);
-                    let _ = writeln!(self.rules, "{name}: {body}");
+                if let Some(rule) = self.written[id.0 as usize] {
+                    return Symbol::Rule(rule);
                 }
-                name
+                let rule = self.rules.reserve(false);
+                self.written[id.0 as usize] = Some(rule);
+                match self.shapes.get(id) {
+                    Shape::Array(array) => self.array(rule, array),
+                    Shape::Object(object) => self.object(rule, object),
+                    Shape::AnyOf(branches) => {
+                        let is_productive = self.is_productive;
+                        for branch in branches.iter().filter(|branch| is_productive[branch.0 as usize]) {
+                            let symbol = self.value(*branch);
+                            self.rules.add(rule, vec![symbol]);
+                        }
+                    }
+                    _ => unreachable!("matched above"),
+                }
+                Symbol::Rule(rule)
             }
         }
-    }
-
-    fn body(&mut self, id: ShapeId) -> String {
-        match self.shapes.get(id) {
-            Shape::Array(array) => self.array(array),
-            Shape::Object(object) => self.object(object),
-            Shape::AnyOf(branches) => {
-                let branches: Vec<ShapeId> = branches.iter().copied().filter(|id| self.has_text(*id)).collect();
-                let branches: Vec<String> = branches.into_iter().map(|branch| self.value(branch)).collect();
-                branches.join(" | ")
-            }
-            Shape::Nothing | Shape::Anything | Shape::Literals(_) | Shape::String(_) | Shape::Number(_) => {
-                self.value(id)
-            }
-        }
-    }
-
-    /// Names a rule.
-    fn rule(&mut self, body: &str) -> String {
-        let name = self.fresh();
-        let _ = writeln!(self.rules, "{name}: {body}");
-        name
-    }
-
-    fn fresh(&mut self) -> String {
-        self.n_rules += 1;
-        format!("r{}", self.n_rules)
     }
 
     /// Any JSON value.
-    fn any(&mut self) {
-        let string = self.terminals.string(&Lang::all(), Spelling::Full, "");
-        let key = self.terminals.string(&Lang::all(), Spelling::Plain, ":");
-        let number = super::lower::any_number();
-        let number = self.terminals.number(&[number]);
-        let word = self.terminals.literals(&["true".to_owned(), "false".to_owned(), "null".to_owned()]);
-        let _ = writeln!(self.rules, "any: {word} | {number} | {string} | any_array | any_object");
-        let _ = writeln!(self.rules, "any_array: \"[\" \"]\" | \"[\" any (\",\" any)* \"]\"");
-        let _ = writeln!(self.rules, "any_object: \"{{\" \"}}\" | \"{{\" {key} any (\",\" {key} any)* \"}}\"");
+    fn any(&mut self) -> Symbol {
+        if let Some(rule) = self.any {
+            return Symbol::Rule(rule);
+        }
+        let rule = self.rules.reserve(false);
+        self.any = Some(rule);
+        let any = Symbol::Rule(rule);
+        let words = ["true", "false", "null"].map(str::to_owned).to_vec();
+        let scalars = [
+            Terminal::Texts(words),
+            Terminal::Number(vec![any_number()]),
+            Terminal::String(Lang::all(), Spelling::Full, ""),
+        ];
+        for scalar in scalars {
+            let scalar = self.rules.terminal(scalar);
+            self.rules.add(rule, vec![scalar]);
+        }
+        let key = self.rules.terminal(Terminal::String(Lang::all(), Spelling::Plain, ":"));
+        let comma = self.text(",");
+        for (open, item, close) in [("[", vec![any], "]"), ("{", vec![key, any], "}")] {
+            let (open, close) = (self.text(open), self.text(close));
+            let more = self.rules.star(&[&[comma], item.as_slice()].concat());
+            self.rules.add(rule, vec![open, close]);
+            self.rules.add(rule, [&[open], item.as_slice(), &[more, close]].concat());
+        }
+        any
     }
 
-    fn array(&mut self, array: &Array) -> String {
+    fn array(&mut self, rule: RuleId, array: &Array) {
+        let (open, close, comma) = (self.text("["), self.text("]"), self.text(","));
         if let Some((wanted, n)) = array.contains
             && self.has_text(array.items)
         {
             let (wanted, item) = (self.value(wanted), self.value(array.items));
-            let more =
-                if n > 1 { format!(" (\",\" ({item} \",\")* {wanted}){{{m},{m}}}", m = n - 1) } else { String::new() };
-            return format!("\"[\" ({item} \",\")* {wanted}{more} (\",\" {item})* \"]\"");
+            let before = self.rules.star(&[item, comma]);
+            let after = self.rules.star(&[comma, item]);
+            let mut symbols = vec![open, before, wanted];
+            symbols.extend(self.rules.repeat(&[comma, before, wanted], n - 1, Some(n - 1)));
+            symbols.extend([after, close]);
+            self.rules.add(rule, symbols);
+            return;
         }
         let prefix: Vec<ShapeId> = array.prefix.iter().copied().take_while(|item| self.has_text(*item)).collect();
-        let has_tail = prefix.len() == array.prefix.len() && self.has_text(array.items);
         let n_prefix = prefix.len() as u64;
+        let has_tail = prefix.len() == array.prefix.len() && self.has_text(array.items);
         let max = if has_tail { array.max } else { Some(array.max.map_or(n_prefix, |max| max.min(n_prefix))) };
+        if array.min == 0 {
+            self.rules.add(rule, vec![open, close]);
+        }
         if max == Some(0) {
-            return "\"[\" \"]\"".to_owned();
+            return;
         }
-        if prefix.is_empty() {
-            let item = self.value(array.items);
-            let more = repeat(&format!("(\",\" {item})"), array.min.saturating_sub(1), max.map(|max| max - 1));
-            let full = format!("\"[\" {item} {more} \"]\"");
-            return if array.min == 0 { format!("\"[\" \"]\" | {full}") } else { full };
-        }
-        let mut after = String::new();
+        // What may follow the prefix, then from the last item of the prefix to the first.
+        let n_used = max.map_or(n_prefix, |max| max.min(n_prefix));
+        let mut rest = Vec::new();
         if has_tail && max.is_none_or(|max| max > n_prefix) {
             let item = self.value(array.items);
-            let (min, max) = (array.min.saturating_sub(n_prefix), max.map(|max| max - n_prefix));
-            after = repeat(&format!("(\",\" {item})"), min, max);
+            // Without a prefix, the first item has no comma before it.
+            let n_before = n_prefix.max(1);
+            let (min, max) = counted(array.min.saturating_sub(n_before), max.map(|max| max - n_before));
+            rest = self.rules.repeat(&[comma, item], min, max);
+            if n_prefix == 0 {
+                rest.insert(0, item);
+            }
         }
-        let n_used = max.map_or(n_prefix, |max| max.min(n_prefix));
-        for index in (1..n_used).rev() {
+        for index in (0..n_used).rev() {
             let item = self.value(prefix[usize::try_from(index).expect("an index")]);
-            let here = format!("\",\" {item} {after}");
-            after = if array.min > index { here } else { self.rule(&format!("{here} | \"\"")) };
+            if index == 0 {
+                rest.insert(0, item);
+                break;
+            }
+            rest.splice(0..0, [comma, item]);
+            if array.min <= index {
+                rest = vec![self.rules.choice(vec![rest, Vec::new()])];
+            }
         }
-        let first = self.value(prefix[0]);
-        let full = format!("\"[\" {first} {after} \"]\"");
-        if array.min == 0 { format!("\"[\" \"]\" | {full}") } else { full }
+        self.rules.add(rule, [&[open], rest.as_slice(), &[close]].concat());
     }
 
-    fn object(&mut self, object: &Object) -> String {
-        let declared: Vec<(String, String, bool)> = object
-            .declared
-            .iter()
-            .filter(|property| self.is_productive[property.shape.0 as usize])
-            .map(|property| (property.name.clone(), property.shape, property.is_required))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|(name, shape, is_required)| {
-                let key = quote(&format!("{}:", serde_json::Value::from(name)));
-                (key, self.value(shape), is_required)
-            })
-            .collect();
-        let open: Vec<String> = object
-            .open
-            .iter()
-            .filter(|open| self.is_productive[open.shape.0 as usize])
-            .map(|open| (self.terminals.string(&keys(open), Spelling::Plain, ":"), open.shape))
-            .collect::<Vec<_>>()
-            .into_iter()
-            .map(|(key, shape)| format!("{key} {}", self.value(shape)))
-            .collect();
-        let open = match open.as_slice() {
-            [] => None,
-            [only] => Some(only.clone()),
-            many => Some(self.rule(&many.join(" | "))),
-        };
-        if object.any_order && !declared.is_empty() {
-            let pairs = declared.iter().map(|(key, value, _)| format!("{key} {value}")).chain(open);
-            let pair = self.rule(&pairs.collect::<Vec<_>>().join(" | "));
-            let full = format!("\"{{\" {pair} (\",\" {pair})* \"}}\"");
-            let may_be_empty = declared.iter().all(|(_, _, is_required)| !is_required);
-            return if may_be_empty { format!("\"{{\" \"}}\" | {full}") } else { full };
+    fn object(&mut self, rule: RuleId, object: &Object) {
+        let (open, close, comma) = (self.text("{"), self.text("}"), self.text(","));
+        let is_productive = self.is_productive;
+        let mut declared = Vec::with_capacity(object.declared.len());
+        for property in object.declared.iter().filter(|property| is_productive[property.shape.0 as usize]) {
+            let key = self.text(&format!("{}:", serde_json::Value::from(property.name.as_str())));
+            let value = self.value(property.shape);
+            declared.push(Pair { key, value, is_required: property.is_required });
         }
-        let n_required = declared.iter().filter(|(_, _, is_required)| *is_required).count() as u64;
+        let mut others = Vec::with_capacity(object.open.len());
+        for other in object.open.iter().filter(|other| is_productive[other.shape.0 as usize]) {
+            let key = self.rules.terminal(Terminal::String(keys(other), Spelling::Plain, ":"));
+            let value = self.value(other.shape);
+            others.push(vec![key, value]);
+        }
+        if object.any_order && !declared.is_empty() {
+            let pairs = declared.iter().map(|pair| vec![pair.key, pair.value]).chain(others).collect();
+            let pair = self.rules.choice(pairs);
+            let more = self.rules.star(&[comma, pair]);
+            if declared.iter().all(|pair| !pair.is_required) {
+                self.rules.add(rule, vec![open, close]);
+            }
+            self.rules.add(rule, vec![open, pair, more, close]);
+            return;
+        }
+        let other = (!others.is_empty()).then(|| self.rules.choice(others));
+        let n_required = declared.iter().filter(|pair| pair.is_required).count() as u64;
         let needs_min = object.min > n_required;
-        let needs_max = object.max.is_some_and(|max| open.is_some() || max < declared.len() as u64);
+        let needs_max = object.max.is_some_and(|max| other.is_some() || max < declared.len() as u64);
         if needs_min || needs_max {
-            return self.counted(object, &declared, open.as_deref());
+            let first = self.counting(object, &declared, other);
+            self.rules.add(rule, vec![open, first, close]);
+            return;
         }
         // `first`: the rest of the object when no key is written yet; `next`: when one is.
-        let mut next = open.as_ref().map_or(String::new(), |open| format!("(\",\" {open})*"));
-        let mut first = open.as_ref().map_or(String::new(), |open| format!("({open} (\",\" {open})*)?"));
-        for (i, (key, value, is_required)) in declared.iter().enumerate().rev() {
-            let may_be_first = declared[..i].iter().all(|(_, _, is_required)| !is_required);
-            if may_be_first {
-                let here = format!("{key} {value} {next}");
-                first = match (*is_required, first.is_empty()) {
-                    (true, _) => here,
-                    (false, true) => self.rule(&format!("{here} | \"\"")),
-                    (false, false) => self.rule(&format!("{here} | {first}")),
-                };
-            }
-            if next.len() > MAX_INLINE {
-                next = self.rule(&next);
-            }
-            let here = format!("\",\" {key} {value} {next}");
-            next = match (*is_required, next.is_empty()) {
-                (true, _) => here,
-                (false, true) => self.rule(&format!("{here} | \"\"")),
-                (false, false) => self.rule(&format!("{here} | {next}")),
-            };
+        let (mut first, mut next) = (Vec::new(), Vec::new());
+        if let Some(other) = other {
+            next.push(self.rules.star(&[comma, other]));
+            first.push(self.rules.choice(vec![Vec::new(), vec![other, next[0]]]));
         }
-        format!("\"{{\" {first} \"}}\"")
+        // The keys before this one may all be left out.
+        let n_leading = declared.iter().take_while(|pair| !pair.is_required).count();
+        for (i, pair) in declared.iter().enumerate().rev() {
+            if next.len() > 1 && (i <= n_leading || !pair.is_required) {
+                // Why: what is used twice is written once.
+                next = vec![self.rules.sequence(next)];
+            }
+            if i <= n_leading {
+                let here = [&[pair.key, pair.value], next.as_slice()].concat();
+                first = if pair.is_required { here } else { vec![self.rules.choice(vec![here, first])] };
+            }
+            let here = [&[comma, pair.key, pair.value], next.as_slice()].concat();
+            next = if pair.is_required { here } else { vec![self.rules.choice(vec![here, next])] };
+        }
+        self.rules.add(rule, [&[open], first.as_slice(), &[close]].concat());
     }
 
-    /// An object with a number of keys to keep: a parameter counts those that are written.
-    fn counted(&mut self, object: &Object, declared: &[(String, String, bool)], open: Option<&str>) -> String {
-        let n = declared.len();
+    /// The inside of an object with a number of keys to keep: the rules count those that are written.
+    fn counting(&mut self, object: &Object, declared: &[Pair], other: Option<Symbol>) -> Symbol {
+        let comma = self.text(",");
         let max = object.max.unwrap_or(u64::MAX);
-        let names: Vec<String> = (0..=n).map(|_| self.fresh()).collect();
-        for (i, (key, value, is_required)) in declared.iter().enumerate() {
-            let name = &names[i];
-            let n_later = (n - i - 1) as u64;
-            let n_required_later = declared[i + 1..].iter().filter(|(_, _, is_required)| *is_required).count() as u64;
-            let next = &names[i + 1];
-            // Why: a key is only left out, or taken, if the rest can still reach the demanded number.
-            let take = max.saturating_sub(n_required_later + 1);
-            let with_key = |first: bool| {
-                let comma = if first { "" } else { "\",\" " };
-                let count = if first { "eq(_, 0)" } else { "ne(_, 0)" };
-                let condition = if max == u64::MAX { count.to_owned() } else { format!("and({count}, le(_, {take}))") };
-                format!("{comma}{key} {value} {next}::incr(_) %if {condition}")
-            };
-            let mut alternatives = vec![with_key(true), with_key(false)];
-            if !is_required {
-                let reach = object.min.saturating_sub(n_later);
-                let condition =
-                    if open.is_some() || reach == 0 { String::new() } else { format!(" %if ge(_, {reach})") };
-                alternatives.push(format!("{next}::_{condition}"));
+        let rules: Vec<RuleId> = (0..=declared.len()).map(|_| self.rules.reserve(true)).collect();
+        let take = |rules: &mut Rules, rule: RuleId, pair: &[Symbol], next: RuleId, max: u64| {
+            let next = Symbol::Counting(next, Count::Next);
+            rules.add_counted(rule, [pair, &[next]].concat(), (0, 0));
+            if max > 0 {
+                rules.add_counted(rule, [&[comma], pair, &[next]].concat(), (1, max));
             }
-            let _ = writeln!(self.rules, "{name}::_: {}", alternatives.join("\n  | "));
+        };
+        let mut n_required = declared.iter().filter(|pair| pair.is_required).count() as u64;
+        for (i, pair) in declared.iter().enumerate() {
+            n_required -= u64::from(pair.is_required);
+            // Why: a key is only left out, or taken, if the rest can still reach the demanded number.
+            if max > n_required {
+                let most = if max == u64::MAX { max } else { max - n_required - 1 };
+                take(&mut self.rules, rules[i], &[pair.key, pair.value], rules[i + 1], most);
+            }
+            if !pair.is_required {
+                let n_later = (declared.len() - i - 1) as u64;
+                let least = if other.is_some() { 0 } else { object.min.saturating_sub(n_later) };
+                let next = Symbol::Counting(rules[i + 1], Count::Same);
+                self.rules.add_counted(rules[i], vec![next], (least, u64::MAX));
+            }
         }
-        let last = &names[n];
-        let mut alternatives = vec![format!("\"\" %if ge(_, {})", object.min)];
-        if let Some(open) = open {
-            let cap = if max == u64::MAX { String::new() } else { format!(", lt(_, {max})") };
-            let with = |count: &str| if cap.is_empty() { count.to_owned() } else { format!("and({count}{cap})") };
-            alternatives.push(format!(
-                "{open_group} {last}::incr(_) %if {}",
-                with("eq(_, 0)"),
-                open_group = paren(open)
-            ));
-            alternatives.push(format!(
-                "\",\" {open_group} {last}::incr(_) %if {}",
-                with("ne(_, 0)"),
-                open_group = paren(open)
-            ));
+        let last = rules[declared.len()];
+        self.rules.add_counted(last, Vec::new(), (object.min, u64::MAX));
+        if let Some(other) = other
+            && max > 0
+        {
+            take(&mut self.rules, last, &[other], last, if max == u64::MAX { max } else { max - 1 });
         }
-        let _ = writeln!(self.rules, "{last}::_: {}", alternatives.join("\n  | "));
-        format!("\"{{\" {}::0 \"}}\"", names[0])
+        Symbol::Counting(rules[0], Count::Zero)
     }
 }
 
-fn paren(expression: &str) -> String {
-    if expression.contains(' ') { format!("({expression})") } else { expression.to_owned() }
-}
-
-/// Repeats a group; counts beyond [`MAX_COUNTED_ITEMS`] are left to the guard.
-fn repeat(group: &str, min: u64, max: Option<u64>) -> String {
-    let max = max.filter(|max| *max <= MAX_COUNTED_ITEMS);
-    let min = if min <= MAX_COUNTED_ITEMS { min } else { 0 };
-    match (min, max) {
-        (_, Some(0)) => String::new(),
-        (0, None) => format!("{group}*"),
-        (0, Some(1)) => format!("{group}?"),
-        (min, None) => format!("{group}{{{min},}}"),
-        (min, Some(max)) => format!("{group}{{{min},{max}}}"),
-    }
+/// Counts beyond [`MAX_COUNTED_ITEMS`] are left to the guard.
+fn counted(min: u64, max: Option<u64>) -> (u64, Option<u64>) {
+    (if min <= MAX_COUNTED_ITEMS { min } else { 0 }, max.filter(|max| *max <= MAX_COUNTED_ITEMS))
 }
 
 /// The keys of `open` without those that are declared.

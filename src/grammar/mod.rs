@@ -1,28 +1,34 @@
 //! Grammars: schemas and tool formats in, token masks out. The only module that names llguidance.
 //!
 //! `vocab` is the model's vocabulary as the masks see it. A schema's way: `lower` finds the `shape` of its values,
-//! `emit` and `terminal` write that as Lark, `watching` says what is left to the guard. `compiler` joins the pieces of a
-//! [`Spec`] to a [`Compiled`] grammar and caches it, `matcher` follows one sequence.
+//! `emit` and `terminal` write that as `rules`, `watching` says what is left to the guard. `build` hands the rules to
+//! llguidance; beside a tool format they are written as `lark`. `compiler` joins the pieces of a [`Spec`] to a
+//! [`Compiled`] grammar and caches it, `matcher` follows one sequence.
 //! Not here: what an answer looks like (`tools`, `generation`), when masks are computed (`engine`).
 
 mod blame;
+mod build;
 mod cache;
 mod close;
 mod compiler;
 mod emit;
+mod lark;
 mod lower;
 mod matcher;
 mod report;
+mod rules;
 mod shape;
+mod spelling;
 mod terminal;
 mod vocab;
 mod vocab_file;
 mod watching;
 
 pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, Spec, Summary, summarize};
+pub(crate) use lark::quote;
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};
-pub(crate) use terminal::quote;
+
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

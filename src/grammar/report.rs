@@ -20,8 +20,8 @@ pub struct Report {
     pub is_cut: bool,
     /// Whether some keywords are left to the guard.
     pub needs_guard: bool,
-    /// The size of the grammar as text.
-    pub grammar_bytes: usize,
+    /// The symbols in the grammar's rules.
+    pub grammar_size: usize,
     /// How long the compilation took.
     pub compile_ms: f64,
     /// The tokens of the shortest valid answer, where it is known.
@@ -45,7 +45,7 @@ pub fn report(document: &Document, compile_ms: f64, cheapest_tokens: Option<usiz
         keywords,
         is_cut,
         needs_guard: summary.needs_guard,
-        grammar_bytes: summary.grammar_bytes,
+        grammar_size: summary.grammar_size,
         compile_ms,
         cheapest_tokens,
         strict: strict(document.value()),

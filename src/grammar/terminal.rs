@@ -1,384 +1,107 @@
-//! Terminals of the grammar: JSON strings by the language of their content, numbers, literals.
-//!
-//! A character has several spellings in JSON. *Plain* spelling is what serializers write: the character itself, or the
-//! escape that it must have. *Full* spelling is all that JSON allows. A complement is taken within one spelling, so that
-//! an escape never passes for another character.
-
-use std::collections::HashMap;
-use std::fmt::Write as _;
+//! Terminals of the grammar as expressions of derivre: JSON strings by the language of their content, numbers, literals.
 
 use llguidance::derivre::RegexAst;
 
+use super::spelling::{Spelling, any_char, regex};
 use crate::schema::pattern::Lang;
 
-/// Which spellings of a character are allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Spelling {
-    /// As serializers write it.
-    Plain,
-    /// As JSON allows it.
-    Full,
+/// What a terminal stands for; equal ones are one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Terminal {
+    /// This text.
+    Text(String),
+    /// One of these texts.
+    Texts(Vec<String>),
+    /// A JSON string whose content is in the language, with a text behind the closing quote.
+    String(Lang, Spelling, &'static str),
+    /// A number whose text matches all these patterns.
+    Number(Vec<String>),
 }
 
-/// Expressions longer than this get a name of their own: llguidance bounds how deep groups nest.
-const MAX_INLINE: usize = 120;
-
-/// The named terminals of one grammar.
-#[derive(Debug, Default)]
-pub(super) struct Terminals {
-    lines: String,
-    by_text: HashMap<String, String>,
-}
-
-impl Terminals {
-    /// The Lark lines that define them.
-    pub(super) fn lines(&self) -> &str {
-        &self.lines
-    }
-
-    /// Names `expression`, once.
-    pub(super) fn name(&mut self, expression: String) -> String {
-        if let Some(name) = self.by_text.get(&expression) {
-            return name.clone();
+impl Terminal {
+    /// What it matches.
+    pub(super) fn ast(&self) -> RegexAst {
+        match self {
+            Self::Text(text) => RegexAst::Literal(text.clone()),
+            Self::Texts(texts) => RegexAst::Or(texts.iter().map(|text| RegexAst::Literal(text.clone())).collect()),
+            Self::String(lang, spelling, after) => string(lang, *spelling, after),
+            Self::Number(patterns) => all(patterns.iter().map(|pattern| RegexAst::Regex(pattern.clone())).collect()),
         }
-        let name = format!("T{}", self.by_text.len());
-        let _ = writeln!(self.lines, "{name}: {expression}");
-        self.by_text.insert(expression, name.clone());
-        name
-    }
-
-    /// A JSON string whose content is in `lang`, with `after` behind the closing quote.
-    pub(super) fn string(&mut self, lang: &Lang, spelling: Spelling, after: &str) -> String {
-        let expression = self.quoted(lang, spelling, after);
-        self.name(expression)
-    }
-
-    fn quoted(&mut self, lang: &Lang, spelling: Spelling, after: &str) -> String {
-        if let Some(content) = regex(lang, spelling) {
-            return format!("/\"{content}\"{after}/");
-        }
-        let (Lang::And(_) | Lang::Not(_)) = lang else {
-            return format!("\"\\\"\" {} \"\\\"{after}\"", self.content(lang, spelling));
-        };
-        // Why: llguidance knows most tokens to be harmless inside `characters" & ~(words")`, in that shape.
-        let parts = if let Lang::And(parts) = lang { parts.as_slice() } else { std::slice::from_ref(lang) };
-        let (barred, wanted): (Vec<&Lang>, Vec<&Lang>) = parts.iter().partition(|part| matches!(part, Lang::Not(_)));
-        let mut all: Vec<String> = wanted.into_iter().map(|part| self.quoted(part, spelling, after)).collect();
-        if all.is_empty() {
-            all.push(format!("/\"{}*\"{after}/", any_char(spelling)));
-        }
-        let barred: Vec<String> = barred
-            .into_iter()
-            .map(|part| match part {
-                Lang::Not(inner) => self.quoted(inner, spelling, after),
-                other => self.quoted(other, spelling, after),
-            })
-            .collect();
-        if !barred.is_empty() {
-            let barred = self.name(barred.join(" | "));
-            all.push(format!("~{barred}"));
-        }
-        let all: Vec<String> =
-            all.into_iter().map(|part| if part.contains(" & ") { format!("({part})") } else { part }).collect();
-        all.join(" & ")
-    }
-
-    /// A number whose text matches all `patterns`.
-    pub(super) fn number(&mut self, patterns: &[String]) -> String {
-        let all: Vec<String> = patterns.iter().map(|pattern| format!("/{}/", escape_slash(pattern))).collect();
-        self.name(all.join(" & "))
-    }
-
-    /// One of `texts`.
-    pub(super) fn literals(&mut self, texts: &[String]) -> String {
-        let all: Vec<String> = texts.iter().map(|text| quote(text)).collect();
-        if let [only] = all.as_slice() { only.clone() } else { self.name(all.join(" | ")) }
-    }
-
-    /// Lark for the content of a string.
-    fn content(&mut self, lang: &Lang, spelling: Spelling) -> String {
-        if let Some(regex) = regex(lang, spelling) {
-            return if regex.is_empty() { "\"\"".to_owned() } else { format!("/{regex}/") };
-        }
-        let expression = match lang {
-            Lang::Concat(parts) => self.concat(parts, spelling),
-            Lang::Or(parts) => self.join(parts, " | ", spelling),
-            Lang::And(parts) => self.join(parts, " & ", spelling),
-            Lang::Not(inner) => {
-                let inner = self.content(inner, spelling);
-                format!("(/{}*/ & ~{})", any_char(spelling), group(&inner))
-            }
-            Lang::Repeat(inner, min, max) => {
-                let inner = self.content(inner, spelling);
-                let max = max.map_or(String::new(), |max| max.to_string());
-                format!("{}{{{min},{max}}}", group(&inner))
-            }
-            // Why: a terminal that matches nothing cannot be written down; no character is in an empty class.
-            Lang::Nothing => "(\"a\" & \"b\")".to_owned(),
-            Lang::Empty | Lang::Class(_) => unreachable!("these are regexes"),
-        };
-        if expression.len() > MAX_INLINE { self.name(expression) } else { expression }
-    }
-
-    /// Neighbours that are regexes become one.
-    fn concat(&mut self, parts: &[Lang], spelling: Spelling) -> String {
-        let mut out: Vec<String> = Vec::new();
-        let mut run = String::new();
-        for part in parts {
-            match regex(part, spelling) {
-                Some(regex) => run.push_str(&regex),
-                None => {
-                    if !run.is_empty() {
-                        out.push(format!("/{}/", std::mem::take(&mut run)));
-                    }
-                    out.push(self.content(part, spelling));
-                }
-            }
-        }
-        if !run.is_empty() {
-            out.push(format!("/{run}/"));
-        }
-        format!("({})", out.join(" "))
-    }
-
-    fn join(&mut self, parts: &[Lang], with: &str, spelling: Spelling) -> String {
-        let parts: Vec<String> = parts.iter().map(|part| self.content(part, spelling)).collect();
-        format!("({})", parts.join(with))
     }
 }
 
-fn group(expression: &str) -> String {
-    if expression.starts_with('(') || !expression.contains(' ') {
-        expression.to_owned()
-    } else {
-        format!("({expression})")
+/// The JSON strings with content in `lang`; `after` stands behind the closing quote.
+pub(super) fn string(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
+    if let Some(content) = regex(lang, spelling) {
+        return RegexAst::Regex(format!("\"{content}\"{after}"));
     }
-}
-
-/// A Lark string literal; its escapes are JSON's.
-pub(crate) fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-fn escape_slash(regex: &str) -> String {
-    regex.replace(r"\/", "/").replace('/', r"\x2F")
-}
-
-/// The regex of a language without intersections and complements. It never holds a `/`.
-fn regex(lang: &Lang, spelling: Spelling) -> Option<String> {
-    Some(match lang {
-        Lang::Empty => String::new(),
-        Lang::Class(ranges) => class(ranges, spelling),
-        Lang::Concat(parts) => parts.iter().map(|part| regex(part, spelling)).collect::<Option<Vec<_>>>()?.concat(),
-        Lang::Or(parts) => {
-            let parts: Vec<String> = parts.iter().map(|part| regex(part, spelling)).collect::<Option<_>>()?;
-            format!("(?:{})", parts.join("|"))
+    let (Lang::And(_) | Lang::Not(_)) = lang else {
+        let quote = |text: &str| RegexAst::Literal(text.to_owned());
+        return RegexAst::Concat(vec![quote("\""), content(lang, spelling), quote(&format!("\"{after}"))]);
+    };
+    // Why: llguidance knows most tokens to be harmless inside `"characters" & ~("words")`, in that shape.
+    let parts = if let Lang::And(parts) = lang { parts.as_slice() } else { std::slice::from_ref(lang) };
+    let (mut wanted, mut barred) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Lang::Not(inner) => barred.push(string(inner, spelling, after)),
+            other => wanted.push(string(other, spelling, after)),
         }
-        Lang::Repeat(inner, min, max) => {
-            let inner = regex(inner, spelling)?;
-            let times = match (min, max) {
-                (0, None) => "*".to_owned(),
-                (1, None) => "+".to_owned(),
-                (0, Some(1)) => "?".to_owned(),
-                (min, None) => format!("{{{min},}}"),
-                (min, Some(max)) => format!("{{{min},{max}}}"),
-            };
-            format!("(?:{inner}){times}")
-        }
-        Lang::Nothing | Lang::And(_) | Lang::Not(_) => return None,
-    })
+    }
+    if wanted.is_empty() {
+        wanted.push(RegexAst::Regex(format!("\"{}*\"{after}", any_char(spelling))));
+    }
+    if !barred.is_empty() {
+        wanted.push(RegexAst::Not(Box::new(any(barred))));
+    }
+    all(wanted)
 }
 
-/// The JSON strings with content in `lang`, as an expression of derivre; `after` stands behind the closing quote.
-pub(super) fn ast(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
-    let quote = |text: &str| RegexAst::Literal(text.to_owned());
-    RegexAst::Concat(vec![quote("\""), content_ast(lang, spelling), quote(&format!("\"{after}"))])
-}
-
-fn content_ast(lang: &Lang, spelling: Spelling) -> RegexAst {
+fn content(lang: &Lang, spelling: Spelling) -> RegexAst {
     if let Some(regex) = regex(lang, spelling) {
-        return RegexAst::Regex(regex);
+        return if regex.is_empty() { RegexAst::EmptyString } else { RegexAst::Regex(regex) };
     }
-    let all = |parts: &[Lang]| parts.iter().map(|part| content_ast(part, spelling)).collect();
+    let each = |parts: &[Lang]| parts.iter().map(|part| content(part, spelling)).collect();
     match lang {
-        Lang::Concat(parts) => RegexAst::Concat(all(parts)),
-        Lang::Or(parts) => RegexAst::Or(all(parts)),
-        Lang::And(parts) => RegexAst::And(all(parts)),
+        Lang::Concat(parts) => RegexAst::Concat(concat(parts, spelling)),
+        Lang::Or(parts) => RegexAst::Or(each(parts)),
+        Lang::And(parts) => RegexAst::And(each(parts)),
         Lang::Not(inner) => RegexAst::And(vec![
             RegexAst::Regex(format!("{}*", any_char(spelling))),
-            RegexAst::Not(Box::new(content_ast(inner, spelling))),
+            RegexAst::Not(Box::new(content(inner, spelling))),
         ]),
         Lang::Repeat(inner, min, max) => {
-            RegexAst::Repeat(Box::new(content_ast(inner, spelling)), *min, max.unwrap_or(u32::MAX))
+            RegexAst::Repeat(Box::new(content(inner, spelling)), *min, max.unwrap_or(u32::MAX))
         }
         Lang::Nothing => RegexAst::NoMatch,
         Lang::Empty | Lang::Class(_) => unreachable!("these are regexes"),
     }
 }
 
-/// Any character: not a lone surrogate, which no text can hold.
-fn any_char(spelling: Spelling) -> &'static str {
-    match spelling {
-        Spelling::Plain => r#"(?:[^"\\\x00-\x1F]|\\(?:["\\bfnrt]|u00[01][0-9a-fA-F]))"#,
-        Spelling::Full => concat!(
-            r#"(?:[^"\\\x00-\x1F]|\\(?:["\\\x2Fbfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"#,
-            r"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})))"
-        ),
-    }
-}
-
-/// The spellings of one character out of `ranges`.
-fn class(ranges: &[(char, char)], spelling: Spelling) -> String {
-    let is_any = ranges == [('\0', '\u{D7FF}'), ('\u{E000}', char::MAX)] || ranges == [('\0', char::MAX)];
-    if is_any {
-        return any_char(spelling).to_owned();
-    }
-    let mut raw = String::new();
-    for (first, last) in ranges {
-        for (low, high) in [(' ', '!'), ('#', '['), (']', char::MAX)] {
-            let (first, last) = ((*first).max(low), (*last).min(high));
-            if first <= last {
-                push_range(&mut raw, first, last);
-            }
-        }
-    }
-    let has = |c: char| ranges.iter().any(|(first, last)| (*first..=*last).contains(&c));
-    let mut alternatives = Vec::new();
-    if !raw.is_empty() {
-        alternatives.push(format!("[{raw}]"));
-    }
-    for (c, escape) in [('"', '"'), ('\\', '\\'), ('\u{8}', 'b'), ('\u{C}', 'f'), ('\n', 'n'), ('\r', 'r'), ('\t', 't')]
-    {
-        if has(c) {
-            alternatives.push(if escape.is_alphabetic() { format!(r"\\{escape}") } else { format!(r"\\\{escape}") });
-        }
-    }
-    if spelling == Spelling::Full && has('/') {
-        alternatives.push(r"\\\x2F".to_owned());
-    }
-    let limit = if spelling == Spelling::Full { char::MAX } else { '\u{1F}' };
-    for (first, last) in ranges.iter().filter(|(first, _)| *first <= limit) {
-        push_escapes(&mut alternatives, u32::from(*first), u32::from((*last).min(limit)));
-    }
-    match alternatives.as_slice() {
-        [only] => only.clone(),
-        _ => format!("(?:{})", alternatives.join("|")),
-    }
-}
-
-fn push_range(out: &mut String, first: char, last: char) {
-    let mut push = |c: char| {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            out.push(c);
-        } else {
-            let _ = write!(out, r"\x{{{:X}}}", u32::from(c));
-        }
-    };
-    push(first);
-    if first < last {
-        out.push('-');
-        let mut end = String::new();
-        let _ = write!(end, r"\x{{{:X}}}", u32::from(last));
-        out.push_str(&end);
-    }
-}
-
-/// `\uXXXX` for the code points of a range; pairs of surrogates beyond the basic plane.
-fn push_escapes(alternatives: &mut Vec<String>, first: u32, last: u32) {
-    if first <= 0xFFFF {
-        for pattern in hex_ranges(first, last.min(0xFFFF)) {
-            alternatives.push(format!(r"\\u{pattern}"));
-        }
-    }
-    if last > 0xFFFF {
-        let (first, last) = (first.max(0x1_0000) - 0x1_0000, last - 0x1_0000);
-        let (high_first, low_first) = (0xD800 + (first >> 10), 0xDC00 + (first & 0x3FF));
-        let (high_last, low_last) = (0xD800 + (last >> 10), 0xDC00 + (last & 0x3FF));
-        let mut pairs = |high: (u32, u32), low: (u32, u32)| {
-            let join = |range: (u32, u32)| format!("(?:{})", hex_ranges(range.0, range.1).join("|"));
-            alternatives.push(format!(r"\\u{}\\u{}", join(high), join(low)));
-        };
-        if high_first == high_last {
-            pairs((high_first, high_first), (low_first, low_last));
-        } else {
-            pairs((high_first, high_first), (low_first, 0xDFFF));
-            if high_first + 1 < high_last {
-                pairs((high_first + 1, high_last - 1), (0xDC00, 0xDFFF));
-            }
-            pairs((high_last, high_last), (0xDC00, low_last));
-        }
-    }
-}
-
-/// Four hexadecimal digits of the numbers in a range.
-fn hex_ranges(first: u32, last: u32) -> Vec<String> {
+/// Neighbours that are regexes become one.
+fn concat(parts: &[Lang], spelling: Spelling) -> Vec<RegexAst> {
     let mut out = Vec::new();
-    let mut at = first;
-    while at <= last {
-        // The largest block 16^k that begins here and does not go beyond the end; then as many such blocks as fit.
-        let k =
-            (0..4).rev().find(|k| at.is_multiple_of(16_u32.pow(*k)) && at + (16_u32.pow(*k) - 1) <= last).unwrap_or(0);
-        let size = 16_u32.pow(k);
-        let digit = at / size % 16;
-        let n = ((last + 1 - at) / size).min(16 - digit).max(1);
-        let mut text = String::new();
-        for place in (k + 1..4).rev() {
-            text.push_str(&hex_digit(at / 16_u32.pow(place) % 16, at / 16_u32.pow(place) % 16));
+    let mut run = String::new();
+    for part in parts {
+        if let Some(regex) = regex(part, spelling) {
+            run.push_str(&regex);
+            continue;
         }
-        text.push_str(&hex_digit(digit, digit + n - 1));
-        for _ in 0..k {
-            text.push_str("[0-9a-fA-F]");
+        if !run.is_empty() {
+            out.push(RegexAst::Regex(std::mem::take(&mut run)));
         }
-        out.push(text);
-        at += size * n;
+        out.push(content(part, spelling));
+    }
+    if !run.is_empty() {
+        out.push(RegexAst::Regex(run));
     }
     out
 }
 
-/// One digit out of a range, in either case.
-fn hex_digit(first: u32, last: u32) -> String {
-    let digits: String = (first..=last)
-        .filter_map(|digit| char::from_digit(digit, 16))
-        .flat_map(|c| if c.is_ascii_alphabetic() { vec![c, c.to_ascii_uppercase()] } else { vec![c] })
-        .collect();
-    if digits.len() == 1 { digits } else { format!("[{digits}]") }
+fn all(mut parts: Vec<RegexAst>) -> RegexAst {
+    if parts.len() == 1 { parts.remove(0) } else { RegexAst::And(parts) }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_ranges_are_exact() {
-        for (first, last) in [(0, 0x1F), (0x61, 0x7A), (0, 0xFFFF), (0x12F, 0x1F03), (0xFFFE, 0xFFFF)] {
-            let pattern = hex_ranges(first, last).join("|");
-            let mut regex = llguidance::derivre::Regex::new(&pattern).expect("a regex");
-            for n in (0..=0xFFFF_u32).step_by(7).chain([first, last, first.saturating_sub(1), (last + 1).min(0xFFFF)]) {
-                let is_in = (first..=last).contains(&n);
-                assert_eq!(regex.is_match(&format!("{n:04x}")), is_in, "{n:04x} in {pattern}");
-                assert_eq!(regex.is_match(&format!("{n:04X}")), is_in, "{n:04X} in {pattern}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_class_has_its_spellings() {
-        let ranges = [('"', '"'), ('a', 'a'), ('\n', '\n'), ('\u{1F600}', '\u{1F601}')];
-        for (spelling, text, is_match) in [
-            (Spelling::Plain, "a", true),
-            (Spelling::Plain, r"\u0061", false),
-            (Spelling::Full, r"\u0061", true),
-            (Spelling::Plain, r"\n", true),
-            (Spelling::Plain, r"\u000A", true),
-            (Spelling::Plain, "\n", false),
-            (Spelling::Plain, r#"\""#, true),
-            (Spelling::Plain, "\u{1F600}", true),
-            (Spelling::Full, r"\uD83D\uDE01", true),
-            (Spelling::Full, r"\ud83d\ude02", false),
-            (Spelling::Full, r"\ud83d", false),
-        ] {
-            let mut regex = llguidance::derivre::Regex::new(&class(&ranges, spelling)).expect("a regex");
-            assert_eq!(regex.is_match(text), is_match, "{text} as {spelling:?}");
-        }
-    }
+fn any(mut parts: Vec<RegexAst>) -> RegexAst {
+    if parts.len() == 1 { parts.remove(0) } else { RegexAst::Or(parts) }
 }

@@ -8,7 +8,7 @@ use super::scalar::Texts;
 use crate::grammar::emit::spelling;
 use crate::grammar::lower::any_number;
 use crate::grammar::shape::{Shape, ShapeId, Shapes};
-use crate::grammar::terminal::Spelling;
+use crate::grammar::spelling::Spelling;
 use crate::guard::Check;
 use crate::schema::pattern::Lang;
 

@@ -9,7 +9,7 @@ use super::part::{Part, State};
 use super::scalar::Texts;
 use crate::grammar::emit::keys;
 use crate::grammar::shape::{Object, Property, ShapeId};
-use crate::grammar::terminal::Spelling;
+use crate::grammar::spelling::Spelling;
 
 /// How the pair that is open can go on.
 struct Start {

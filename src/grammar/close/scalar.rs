@@ -5,7 +5,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use llguidance::derivre::{Regex, RegexBuilder, StateID};
 
-use crate::grammar::terminal::{Spelling, ast};
+use crate::grammar::spelling::Spelling;
+use crate::grammar::terminal::string;
 use crate::schema::pattern::Lang;
 
 /// Steps of one search: enough for strings of some thousand characters.
@@ -26,7 +27,7 @@ impl Texts {
     /// JSON strings with content in `lang`, and `after` behind the closing quote.
     pub(super) fn of_strings(lang: &Lang, spelling: Spelling, after: &str) -> Option<Self> {
         let mut builder = RegexBuilder::new();
-        let expr = builder.mk(&ast(lang, spelling, after)).ok()?;
+        let expr = builder.mk(&string(lang, spelling, after)).ok()?;
         Some(Self::new(builder.into_regex_limited(expr, MAX_FUEL).ok()?))
     }
 

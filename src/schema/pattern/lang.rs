@@ -6,7 +6,7 @@
 use super::set::{self, Ranges};
 
 /// A set of strings of Unicode scalar values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lang {
     /// Only the empty string.
     Empty,

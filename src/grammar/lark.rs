@@ -1,0 +1,111 @@
+//! Rules to Lark text: the only form in which they join the grammars of tool formats.
+
+use std::fmt::Write as _;
+
+use llguidance::derivre::RegexAst;
+
+use super::build::WHITESPACE;
+use super::rules::{Alternative, Count, Rules, Symbol};
+
+/// Expressions longer than this get a name of their own: llguidance bounds how deep groups nest.
+const MAX_INLINE: usize = 120;
+
+/// A Lark string literal; its escapes are JSON's.
+pub(crate) fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The grammar of `rules`, with whitespace between terminals.
+pub(super) fn write(rules: &Rules) -> String {
+    let mut out = Writer::default();
+    let _ = writeln!(out.text, "%llguidance {{\"ignore_once\": true}}\n%ignore /{WHITESPACE}/");
+    let _ = writeln!(out.text, "start: {}", sequence(&rules.start));
+    for (i, terminal) in rules.terminals().iter().enumerate() {
+        let expression = out.expression(&terminal.ast());
+        let _ = writeln!(out.text, "T{i}: {expression}");
+    }
+    for (i, rule) in rules.rules().iter().enumerate() {
+        let alternatives: Vec<String> = rule.alternatives.iter().map(alternative).collect();
+        let counts = if rule.is_counting { "::_" } else { "" };
+        let _ = writeln!(out.text, "r{i}{counts}: {}", alternatives.join("\n  | "));
+    }
+    out.text
+}
+
+fn alternative(alternative: &Alternative) -> String {
+    let mut text = sequence(&alternative.symbols);
+    let (min, max) = alternative.counts;
+    match (min, max) {
+        (0, u64::MAX) => {}
+        (0, max) => drop(write!(text, " %if le(_, {max})")),
+        (min, u64::MAX) => drop(write!(text, " %if ge(_, {min})")),
+        (min, max) => drop(write!(text, " %if and(ge(_, {min}), le(_, {max}))")),
+    }
+    text
+}
+
+fn sequence(symbols: &[Symbol]) -> String {
+    if symbols.is_empty() {
+        return "\"\"".to_owned();
+    }
+    let symbols: Vec<String> = symbols.iter().map(symbol).collect();
+    symbols.join(" ")
+}
+
+fn symbol(symbol: &Symbol) -> String {
+    match symbol {
+        Symbol::Terminal(id) => format!("T{}", id.0),
+        Symbol::Rule(id) => format!("r{}", id.0),
+        Symbol::Counting(id, Count::Zero) => format!("r{}::0", id.0),
+        Symbol::Counting(id, Count::Same) => format!("r{}::_", id.0),
+        Symbol::Counting(id, Count::Next) => format!("r{}::incr(_)", id.0),
+    }
+}
+
+#[derive(Default)]
+struct Writer {
+    text: String,
+    n_names: usize,
+}
+
+impl Writer {
+    /// An expression for the right side of a terminal.
+    fn expression(&mut self, ast: &RegexAst) -> String {
+        match ast {
+            RegexAst::Literal(text) => quote(text),
+            RegexAst::EmptyString => quote(""),
+            RegexAst::Regex(regex) => format!("/{}/", regex.replace(r"\/", "/").replace('/', r"\x2F")),
+            RegexAst::And(parts) => self.join(parts, " & "),
+            RegexAst::Or(parts) => self.join(parts, " | "),
+            RegexAst::Concat(parts) => self.join(parts, " "),
+            RegexAst::Not(inner) => format!("~{}", self.group(inner)),
+            RegexAst::Repeat(inner, min, max) => {
+                let max = if *max == u32::MAX { String::new() } else { max.to_string() };
+                format!("{}{{{min},{max}}}", self.group(inner))
+            }
+            // Why: a terminal that matches nothing cannot be written down otherwise.
+            RegexAst::NoMatch => "(\"a\" & \"b\")".to_owned(),
+            _ => unreachable!("terminals are made of nothing else"),
+        }
+    }
+
+    fn join(&mut self, parts: &[RegexAst], with: &str) -> String {
+        let parts: Vec<String> = parts.iter().map(|part| self.group(part)).collect();
+        parts.join(with)
+    }
+
+    /// An expression that stands in another one.
+    fn group(&mut self, ast: &RegexAst) -> String {
+        let expression = self.expression(ast);
+        match ast {
+            RegexAst::Literal(_) | RegexAst::Regex(_) | RegexAst::EmptyString | RegexAst::NoMatch => expression,
+            _ if expression.len() > MAX_INLINE => {
+                let name = format!("N{}", self.n_names);
+                self.n_names += 1;
+                let _ = writeln!(self.text, "{name}: {expression}");
+                name
+            }
+            _ => format!("({expression})"),
+        }
+    }
+}
