@@ -66,7 +66,12 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             any_model_name: args.any_model_name,
         },
     ));
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // Why: finished answers are judged on these threads, by schemas from strangers.
+        .thread_stack_size(crate::guard::STACK_BYTES)
+        .build()
+        .context("no async runtime")?;
     runtime.block_on(run(listener, state, engine, thread))
 }
 

@@ -13,6 +13,7 @@ use super::backend::{Backend, BackendError, Limits};
 use super::job::Job;
 use super::step::Engine;
 use crate::grammar::Vocab;
+use crate::guard::STACK_BYTES;
 
 /// How the engine is set up.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,8 @@ impl EngineHandle {
         let alive = Arc::clone(&is_alive);
         let thread = std::thread::Builder::new()
             .name("engine".into())
+            // Why: the guard judges values here, by schemas from strangers.
+            .stack_size(STACK_BYTES)
             .spawn(move || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
                     let backend = match make_backend() {

@@ -189,6 +189,23 @@ impl Resident {
         }
     }
 
+    /// Brings the answer to a short valid end, because it cannot go on as it did. Gives the tokens with cells.
+    ///
+    /// # Errors
+    /// With the sequence, if no such end is known, or none was asked for.
+    pub(super) fn close(self, n_ctx: usize) -> Result<Vec<TokenId>, Self> {
+        match self {
+            Self::Decoding(mut decoding) => match decoding.ending(n_ctx) {
+                Some(ending) => {
+                    ending.into_iter().for_each(|token| decoding.push(token, None, true));
+                    Ok(decoding.end(Event::Finished(FinishReason::Closed)))
+                }
+                None => Err(Self::Decoding(decoding)),
+            },
+            prefilling @ Self::Prefilling { .. } => Err(prefilling),
+        }
+    }
+
     /// Corrects how many tokens have their cell after the device cut them.
     pub(super) fn cut(&mut self, n_cells: usize) {
         if let Self::Decoding(decoding) = self {
@@ -226,7 +243,16 @@ impl Decoding {
                 METRICS.guard_vetoes.inc();
                 return Taken::Vetoed(Resident::Decoding(self), veto.as_str());
             }
-            Err(error) => return Taken::Yes(self.leave(Event::Failed(EngineError::Matcher(error.to_string())))),
+            Err(error) => {
+                let last = match self.ending(n_ctx) {
+                    Some(ending) => {
+                        ending.into_iter().for_each(|token| self.push(token, None, true));
+                        Event::Finished(FinishReason::Closed)
+                    }
+                    None => Event::Failed(EngineError::Matcher(error.to_string())),
+                };
+                return Taken::Yes(self.leave(last));
+            }
         }
         let n_left = self.n_room(n_ctx).saturating_sub(1);
         if self.job.closes && n_left <= self.close_check_at && !self.is_complete() {
@@ -283,6 +309,13 @@ impl Decoding {
                 Ok(())
             }
         }
+    }
+
+    /// A short valid ending that still fits.
+    fn ending(&mut self, n_ctx: usize) -> Option<Vec<TokenId>> {
+        let n_room = self.n_room(n_ctx);
+        let matcher = self.matcher.as_ref().filter(|_| self.job.closes)?;
+        matcher.closing_tokens().filter(|ending| ending.len() <= n_room)
     }
 
     /// Takes everything back to the last choice that the client does not know, and bans what was chosen.
@@ -357,12 +390,17 @@ impl Decoding {
         self.bans.retain(|(pos, _)| *pos >= told_to);
     }
 
-    fn leave(mut self: Box<Self>, last: Event) -> Next {
+    fn leave(self: Box<Self>, last: Event) -> Next {
+        Next::Leave { cached: self.end(last) }
+    }
+
+    /// Tells the client all, and `last`. Gives the tokens with cells.
+    fn end(mut self: Box<Self>, last: Event) -> Vec<TokenId> {
         self.tell(0);
         send(&self.job, last);
         let mut cached = self.tokens;
         cached.truncate(self.n_fed);
-        Next::Leave { cached }
+        cached
     }
 }
 

@@ -150,7 +150,7 @@ impl<B: Backend> Engine<B> {
         if n_draws < 2 { slots.into_iter().map(one).collect() } else { slots.into_par_iter().map(one).collect() }
     }
 
-    /// Ends the sequences whose mask could not be computed.
+    /// Takes out the sequences whose mask could not be computed, or is empty.
     fn drop_failed(
         &mut self,
         shares: Vec<Share>,
@@ -160,7 +160,7 @@ impl<B: Backend> Engine<B> {
         let mut ready = Vec::with_capacity(prepared.len());
         for (slot_idx, result) in prepared.into_iter().enumerate() {
             ready.push(result.unwrap_or_else(|error| {
-                self.fail(slot_idx, EngineError::Matcher(error.to_string()));
+                self.give_up(slot_idx, EngineError::Matcher(error.to_string()));
                 failed.push(slot_idx);
                 None
             }));
@@ -276,8 +276,24 @@ impl<B: Backend> Engine<B> {
                 self.slots[slot_idx] = Slot::Busy(resident);
             }
             Err((resident, error)) => {
-                self.backend.truncate(SlotId(slot_idx), 0);
-                resident.fail(error);
+                self.slots[slot_idx] = Slot::Busy(resident);
+                self.give_up(slot_idx, error);
+            }
+        }
+    }
+
+    /// Brings an answer that cannot go on to a valid end, or ends it with `error` where none is known.
+    fn give_up(&mut self, slot_idx: usize, error: EngineError) {
+        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), self.n_steps));
+        let Slot::Busy(resident) = taken else { return };
+        match resident.close(self.limits.n_ctx) {
+            Ok(cached) => {
+                tracing::debug!(%error, "an answer that could not go on was closed");
+                self.slots[slot_idx] = free(cached, self.n_steps);
+            }
+            Err(resident) => {
+                self.slots[slot_idx] = Slot::Busy(resident);
+                self.fail(slot_idx, error);
             }
         }
     }

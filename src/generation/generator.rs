@@ -1,17 +1,21 @@
 //! Joins model, template, grammars and engine: prepares requests off the async threads and starts them.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::output::Answer;
 use super::prepare::{Model, PrepareError, Prepared, prepare};
 use super::request::Request;
 use crate::chat::ChatTemplate;
 use crate::engine::{Busy, EngineHandle, Job};
-use crate::grammar::{Compiler, GrammarError, Vocab};
+use crate::grammar::{Compiler, GrammarError, STACK_BYTES, Vocab};
 use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
+
+/// How many times its budget of processor time a request is waited for.
+const PATIENCE: u32 = 5;
 
 /// How requests are prepared.
 #[derive(Clone, Debug)]
@@ -34,7 +38,7 @@ impl Default for GeneratorOptions {
         Self {
             limits: Limits::default(),
             shows_schema: true,
-            n_preparing: n_cores.max(2),
+            n_preparing: n_cores.clamp(2, 8),
             closes: true,
             store: Store::empty(),
         }
@@ -67,6 +71,8 @@ pub struct Generator {
     pub(super) compiler: Compiler,
     engine: EngineHandle,
     pub(super) options: GeneratorOptions,
+    /// Threads with the stack that strangers' schemas may take, and a place for each.
+    pool: rayon::ThreadPool,
     preparing: Arc<Semaphore>,
 }
 
@@ -80,8 +86,15 @@ impl Generator {
         engine: EngineHandle,
         options: GeneratorOptions,
     ) -> Self {
-        let preparing = Arc::new(Semaphore::new(options.n_preparing.max(1)));
-        Self { vocab, template, compiler, engine, options, preparing }
+        let n_preparing = options.n_preparing.max(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n_preparing)
+            .stack_size(STACK_BYTES)
+            .thread_name(|i| format!("prepare-{i}"))
+            .build()
+            .expect("threads can be started");
+        let preparing = Arc::new(Semaphore::new(n_preparing));
+        Self { vocab, template, compiler, engine, options, pool, preparing }
     }
 
     /// The engine.
@@ -96,7 +109,7 @@ impl Generator {
         &self.vocab
     }
 
-    /// Prepares `request` on a thread for blocking work, few at once, for as long as the budget allows.
+    /// Prepares `request` on a thread of the pool, few at once, for as long as the budget allows.
     ///
     /// # Errors
     /// With what is wrong with the request.
@@ -104,7 +117,7 @@ impl Generator {
         self.off_thread("preparing the request", "answer", move |this| prepare(request, &this.model())).await
     }
 
-    /// Runs `work` on a thread for blocking work, few at once, for as long as the budget allows. `what` is being done,
+    /// Runs `work` on a thread of the pool, few at once, and waits as long as the budget allows. `what` is being done,
     /// for the schema named `part`.
     pub(super) async fn off_thread<T: Send + 'static>(
         self: &Arc<Self>,
@@ -112,17 +125,21 @@ impl Generator {
         part: &str,
         work: impl FnOnce(&Self) -> Result<T, PrepareError> + Send + 'static,
     ) -> Result<T, PrepareError> {
-        let time = self.compiler.budget().time;
-        let this = Arc::clone(self);
+        // Why: the budget is processor time, and beside other load that takes longer.
+        let time = self.compiler.budget().time * PATIENCE;
         let waited = tokio::time::timeout(time, Arc::clone(&self.preparing).acquire_owned()).await;
         let permit = waited.map_err(|_| PrepareError::Busy)?.expect("the semaphore is never closed");
-        let work = tokio::task::spawn_blocking(move || {
+        let this = Arc::clone(self);
+        let (done, result) = oneshot::channel();
+        self.pool.spawn(move || {
             let _permit = permit;
-            work(&this)
+            let result = std::panic::catch_unwind(AssertUnwindSafe(|| work(&this)));
+            // Nobody may be waiting any more.
+            let _gone = done.send(result);
         });
-        match tokio::time::timeout(time, work).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(panicked)) => Err(PrepareError::Grammar(format!("{what} panicked: {panicked}"))),
+        match tokio::time::timeout(time, result).await {
+            Ok(Ok(Ok(done))) => done,
+            Ok(Ok(Err(_)) | Err(_)) => Err(PrepareError::Grammar(format!("{what} panicked"))),
             Err(_) => {
                 let kind = ErrorKind::TooComplex(GrammarError::OutOfTime(time).to_string());
                 let error = SchemaError::at(Pointer::default(), kind);

@@ -131,7 +131,9 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     };
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
     if model.closes
-        && let Some(n_needed) = grammar.as_ref().and_then(|grammar| grammar.cheapest_tokens())
+        && let Some(grammar) = &grammar
+        // Why: what nobody can write down has a lower bound all the same.
+        && let n_needed = grammar.cheapest_tokens().unwrap_or_else(|| grammar.least_tokens())
         && n_needed > max_tokens
     {
         return Err(PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens });

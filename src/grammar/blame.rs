@@ -1,15 +1,15 @@
 //! Finds the keywords that are left to the guard: by leaving them out, and looking whether it is still needed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::summarize;
-use crate::schema::{Document, Fate, KeywordFate, Pointer, formats};
+use crate::schema::{Deadline, Document, Fate, KeywordFate, Pointer, formats};
 
 /// How often the schema is looked at again.
 const MAX_TRIALS: usize = 200;
-/// For how long.
+/// For how much processor time.
 const MAX_TIME: Duration = Duration::from_millis(500);
 
 /// The keywords that masks cannot always say.
@@ -49,16 +49,21 @@ const COUNTS: [&str; 8] = [
 const WIDE: &str = "the mask allows a little more; each string is judged";
 const NOT_LOOKED_AT: &str = "not looked at one by one";
 
-/// Marks the keywords in `keywords` that the guard sees to, in a schema that needs one. `started` is when the work on
-/// this schema began.
-pub(super) fn blame(document: &Document, keywords: &mut [KeywordFate], started: Instant) {
+/// Marks the keywords in `keywords` that the guard sees to, in a schema that needs one.
+pub(super) fn blame(document: &Document, keywords: &mut [KeywordFate], deadline: &Deadline) {
     let certain = mark_certain(document, keywords);
     let is_among = |index: &usize, names: &[&str]| names.contains(&keywords[*index].keyword.as_str());
     let open: Vec<usize> = (0..keywords.len()).filter(|index| keywords[*index].fate == Fate::Mask).collect();
     let hard: Vec<usize> =
         open.iter().copied().filter(|index| is_among(index, &SUSPECTS) || is_among(index, &COUNTS)).collect();
     let places = keywords.iter().map(|keyword| Pointer::parse(&keyword.pointer)).collect();
-    let mut trials = Trials { document, places, base: certain, n_left: MAX_TRIALS, deadline: started + MAX_TIME };
+    let mut trials = Trials {
+        document,
+        places,
+        base: certain,
+        n_left: MAX_TRIALS,
+        deadline: Deadline::after(MAX_TIME.min(deadline.left())),
+    };
     let found = trials.search(&hard, &open);
     for index in found.culprits {
         keywords[index].fate = Fate::Guard;
@@ -106,7 +111,7 @@ struct Trials<'a> {
     /// Left out of every trial: what is known to be the guard's.
     base: Vec<usize>,
     n_left: usize,
-    deadline: Instant,
+    deadline: Deadline,
 }
 
 impl Trials<'_> {
@@ -183,7 +188,7 @@ impl Trials<'_> {
 
     /// Whether no guard is needed without the keywords `left_out`; nothing once the trials are used up.
     fn suffices(&mut self, left_out: &[usize]) -> Option<bool> {
-        if self.n_left == 0 || Instant::now() >= self.deadline {
+        if self.n_left == 0 || self.deadline.look().is_err() {
             return None;
         }
         self.n_left -= 1;
@@ -192,7 +197,8 @@ impl Trials<'_> {
             remove(&mut value, &self.places[*index]);
         }
         // Why: a rest that is refused says nothing.
-        let rest = self.document.with_value(value).and_then(|rest| summarize(&rest));
+        let rest =
+            self.document.with_value(value).and_then(|rest| summarize(&rest, &Deadline::after(self.deadline.left())));
         Some(rest.is_ok_and(|summary| !summary.needs_guard))
     }
 }

@@ -1,13 +1,16 @@
-//! Compiled grammars by content hash, the least recently used dropped first. Refusals are kept too.
+//! Compiled grammars, and the pieces that they are joined from, by content hash, the least recently used dropped first.
+//! Refusals are kept too.
 //!
 //! A grammar takes about a hundred times the memory of its text, so what is kept is bounded by text.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use lru::LruCache;
 use sha2::{Digest, Sha256};
 
-use super::{Compiled, GrammarError, KeyOrder, Spec};
+use super::lower::Thrift;
+use super::{KeyOrder, Spec};
+use crate::schema::Document;
 
 /// The hash of everything that makes a grammar, and the size of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,43 +20,67 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// The key of a whole grammar.
     pub(super) fn of(spec: &Spec) -> Self {
-        let mut hash = Sha256::new();
-        let mut n_bytes = 0;
-        let mut part = |bytes: &[u8]| {
-            n_bytes += bytes.len();
-            hash.update((bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(&[u8::from(spec.order == KeyOrder::Any)]);
-        part(spec.lark.as_bytes());
+        let mut hasher = Hasher::default();
+        hasher.part(&[u8::from(spec.order == KeyOrder::Any)]);
+        hasher.part(spec.lark.as_bytes());
         for (name, document) in &spec.schemas {
-            part(name.as_bytes());
-            part(document.value().to_string().as_bytes());
+            hasher.part(name.as_bytes());
+            hasher.document(document);
         }
-        Self { hash: hash.finalize().into(), n_bytes }
+        hasher.finish()
+    }
+
+    /// The key of one schema.
+    pub(super) fn of_piece(document: &Document, order: KeyOrder, thrift: Thrift) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.part(&[u8::from(order == KeyOrder::Any), u8::from(thrift == Thrift::Strict)]);
+        hasher.document(document);
+        hasher.finish()
     }
 }
 
-type Entry = Result<Arc<Compiled>, GrammarError>;
+#[derive(Default)]
+struct Hasher {
+    hash: Sha256,
+    n_bytes: usize,
+}
 
-/// The cache; lookups from many threads.
-pub(super) struct Cache {
-    entries: Mutex<LruCache<Key, Entry>>,
+impl Hasher {
+    fn part(&mut self, bytes: &[u8]) {
+        self.n_bytes += bytes.len();
+        self.hash.update((bytes.len() as u64).to_le_bytes());
+        self.hash.update(bytes);
+    }
+
+    fn document(&mut self, document: &Document) {
+        self.part(&document.store().id().to_le_bytes());
+        self.part(document.value().to_string().as_bytes());
+    }
+
+    fn finish(self) -> Key {
+        Key { hash: self.hash.finalize().into(), n_bytes: self.n_bytes }
+    }
+}
+
+/// A cache; lookups from many threads.
+pub(super) struct Cache<V> {
+    entries: Mutex<LruCache<Key, V>>,
     max_bytes: usize,
 }
 
-impl Cache {
+impl<V: Clone> Cache<V> {
     /// Keeps grammars whose texts together have `max_bytes`, and always the newest.
     pub(super) fn new(max_bytes: usize) -> Self {
         Self { entries: Mutex::new(LruCache::unbounded()), max_bytes }
     }
 
-    pub(super) fn get(&self, key: &Key) -> Option<Entry> {
+    pub(super) fn get(&self, key: &Key) -> Option<V> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
     }
 
-    pub(super) fn put(&self, key: Key, entry: Entry) {
+    pub(super) fn put(&self, key: Key, entry: V) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.put(key, entry);
         let mut n_bytes: usize = entries.iter().map(|(key, _)| key.n_bytes).sum();

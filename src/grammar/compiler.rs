@@ -11,15 +11,17 @@ use serde_json::Value;
 
 use super::build::build;
 use super::cache::{Cache, Key};
-use super::close::Closer;
-use super::emit::emit;
-use super::lower::lower;
+use super::lower::Thrift;
+use super::piece::Piece;
 use super::rules::Rules;
-use super::watching::watch;
 use super::{Matcher, Vocab, lark};
-use crate::guard::{Check, Places, Watches};
-use crate::schema::{Document, ErrorKind, Pointer, SchemaError, formats, walk};
+use crate::guard::Places;
+use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
+
+/// The stack that compiling a schema from a stranger may take: what it refers to nests as deep as it is long. Only what
+/// is used is taken from the machine.
+pub const STACK_BYTES: usize = 256 << 20;
 
 /// Bounds on what one grammar may cost.
 #[derive(Clone, Copy, Debug)]
@@ -30,9 +32,9 @@ pub struct Budget {
     pub max_lexer_states: usize,
     /// Alternatives that are followed at once.
     pub max_items_in_row: usize,
-    /// Wall-clock time of one compilation. A compilation that runs over it goes on alone and fills the cache.
+    /// Processor time of one compilation.
     pub time: Duration,
-    /// Text of all compiled grammars that are kept.
+    /// Text of all compiled grammars that are kept, and once more of the pieces that they are joined from.
     pub cache_bytes: usize,
 }
 
@@ -42,7 +44,7 @@ impl Default for Budget {
             max_grammar_size: 300_000,
             max_lexer_states: 50_000,
             max_items_in_row: 20_000,
-            time: Duration::from_secs(10),
+            time: Duration::from_secs(2),
             cache_bytes: 2 << 20,
         }
     }
@@ -114,6 +116,7 @@ pub enum GrammarError {
 pub struct Compiled {
     pristine: Matcher,
     cheapest: OnceLock<Option<usize>>,
+    least_tokens: usize,
     /// What is not enforced, per schema name.
     pub findings: Vec<(String, Findings)>,
     /// How long the compilation took.
@@ -127,6 +130,12 @@ impl Compiled {
         self.pristine.fork()
     }
 
+    /// No valid answer has fewer tokens, for answers that are one value. Most have more.
+    #[must_use]
+    pub fn least_tokens(&self) -> usize {
+        self.least_tokens
+    }
+
     /// The tokens of the shortest valid answer that is known, for answers that are one value.
     ///
     /// Looks through the schema when it is first called: not for the engine's thread.
@@ -138,7 +147,8 @@ impl Compiled {
 /// Compiles specs for one vocabulary.
 pub struct Compiler {
     factory: ParserFactory,
-    cache: Cache,
+    cache: Cache<Result<Arc<Compiled>, GrammarError>>,
+    pieces: Cache<Result<Arc<Piece>, SchemaError>>,
     budget: Budget,
 }
 
@@ -161,7 +171,7 @@ impl Compiler {
         // Why: a pattern beside a length makes an automaton of their product, built while it is walked.
         limits.step_lexer_fuel = 600_000;
         limits.verbose_errors = false;
-        Ok(Self { factory, cache: Cache::new(budget.cache_bytes), budget })
+        Ok(Self { factory, cache: Cache::new(budget.cache_bytes), pieces: Cache::new(budget.cache_bytes), budget })
     }
 
     /// The budget that was given.
@@ -170,7 +180,8 @@ impl Compiler {
         self.budget
     }
 
-    /// Compiles `spec`, or finds it in the cache. Blocks for up to seconds: not for async code.
+    /// Compiles `spec`, or finds it in the cache. Blocks for up to seconds, and schemas from strangers need a thread
+    /// with [`STACK_BYTES`]: not for async code.
     ///
     /// # Errors
     /// With the schema, the place and the keyword at fault.
@@ -188,45 +199,92 @@ impl Compiler {
     }
 
     fn compile_now(&self, spec: &Spec, started: Instant) -> Result<Compiled, GrammarError> {
-        let mut findings = Vec::with_capacity(spec.schemas.len());
-        let mut lowered = Vec::with_capacity(spec.schemas.len());
-        for (name, document) in &spec.schemas {
-            let one =
-                lower_one(document, spec.order).map_err(|error| GrammarError::Schema { name: name.clone(), error })?;
-            lowered.push((name.clone(), one));
-            findings.push((name.clone(), Findings::of(document)));
-        }
-        let built = match lowered.as_slice() {
-            // Why: reading Lark text takes several times as long as all the rest of a small schema.
-            [(_, one)] if spec.lark == ALONE => self.alone(&one.rules),
-            _ => {
-                let mut grammars = vec![GrammarWithLexer::from_lark(spec.lark.clone())];
-                grammars.extend(lowered.iter().map(|(name, one)| named(name, lark::write(&one.rules))));
-                self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
+        let deadline = Deadline::after(self.budget.time);
+        let pieces = self.pieces(spec, Thrift::Ordinary, &deadline)?;
+        let (pieces, built) = match self.join(spec, &pieces) {
+            Ok(matcher) => (pieces, Ok(matcher)),
+            Err(_) => {
+                // Why: strings may cost far more than they look; then the guard takes what the mask cannot.
+                let pieces = self.pieces(spec, Thrift::Strict, &deadline)?;
+                let built = self.join(spec, &pieces);
+                (pieces, built)
             }
         };
-        match built {
-            Ok(pristine) => {
-                let closer = lowered.iter().find(|(name, _)| name == ANSWER && spec.places.is_empty());
-                let closer = closer.map(|(_, one)| Arc::clone(&one.closer));
-                let pristine = pristine
-                    .closing_with(closer, self.factory.tok_env())
-                    .guarded(Arc::new(places(spec, &lowered)), self.factory.tok_env());
-                Ok(Compiled { pristine, findings, compile_time: started.elapsed(), cheapest: OnceLock::new() })
+        let pristine = built.map_err(|message| self.blame(&pieces, &message))?;
+        let answer = pieces.iter().find(|(name, _)| name == ANSWER && spec.places.is_empty()).map(|(_, piece)| piece);
+        let pristine = pristine
+            .closing_with(answer.map(|piece| Arc::clone(&piece.closer)), self.factory.tok_env())
+            .guarded(Arc::new(places(spec, &pieces)), self.factory.tok_env());
+        let longest_token = self.factory.tok_env().tok_trie().max_token_len().max(1) as u64;
+        let least_bytes = answer.map_or(0, |piece| piece.least_bytes);
+        Ok(Compiled {
+            pristine,
+            findings: spec.schemas.iter().map(|(name, document)| (name.clone(), Findings::of(document))).collect(),
+            compile_time: started.elapsed(),
+            cheapest: OnceLock::new(),
+            least_tokens: usize::try_from(least_bytes.div_ceil(longest_token)).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// The schemas of `spec`, each by itself.
+    fn pieces(&self, spec: &Spec, thrift: Thrift, deadline: &Deadline) -> Result<Pieces, GrammarError> {
+        let one = |(name, document): &(String, Arc<Document>)| {
+            let piece = match spec.schemas.len() {
+                // Why: the grammar of a schema that stands alone is kept itself.
+                1 => Piece::of(document, spec.order, thrift, deadline).map(Arc::new),
+                _ => self.piece(document, spec.order, thrift, deadline),
+            };
+            match piece {
+                Ok(piece) => Ok((name.clone(), piece)),
+                Err(error) => Err(GrammarError::Schema { name: name.clone(), error }),
             }
-            Err(message) => Err(self.blame(&lowered, &message)),
+        };
+        spec.schemas.iter().map(one).collect()
+    }
+
+    /// The matcher of the whole answer.
+    fn join(&self, spec: &Spec, pieces: &Pieces) -> Result<Matcher, String> {
+        match pieces.as_slice() {
+            // Why: reading Lark text takes several times as long as all the rest of a small schema.
+            [(_, piece)] if spec.lark == ALONE => self.alone(&piece.rules),
+            _ => {
+                let mut grammars = vec![GrammarWithLexer::from_lark(spec.lark.clone())];
+                grammars.extend(pieces.iter().map(|(name, piece)| named(name, lark::write(&piece.rules))));
+                self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
+            }
         }
     }
 
+    /// One schema of several, or finds it in the cache: when one tool changes, the others are there already.
+    fn piece(
+        &self,
+        document: &Document,
+        order: KeyOrder,
+        thrift: Thrift,
+        deadline: &Deadline,
+    ) -> Result<Arc<Piece>, SchemaError> {
+        let key = Key::of_piece(document, order, thrift);
+        if let Some(hit) = self.pieces.get(&key) {
+            METRICS.grammar_piece_hits.inc();
+            return hit;
+        }
+        let piece = Piece::of(document, order, thrift, deadline).map(Arc::new);
+        // Why: time ran out for all pieces together, which says nothing of the last one.
+        if deadline.look().is_ok() {
+            self.pieces.put(key, piece.clone());
+        }
+        piece
+    }
+
     /// Finds which schema made the compilation fail.
-    fn blame(&self, lowered: &[(String, Lowered)], message: &str) -> GrammarError {
-        for (name, one) in lowered {
-            let Err(message) = self.alone(&one.rules) else { continue };
-            tracing::debug!(%message, lark = lark::write(&one.rules), "a grammar does not compile");
+    fn blame(&self, pieces: &Pieces, message: &str) -> GrammarError {
+        for (name, piece) in pieces {
+            let Err(message) = self.alone(&piece.rules) else { continue };
+            tracing::debug!(%message, lark = lark::write(&piece.rules), "a grammar does not compile");
             let kind = ErrorKind::TooComplex(first_line(&message));
             return GrammarError::Schema { name: name.clone(), error: SchemaError::at(Pointer::default(), kind) };
         }
-        match lowered.first() {
+        match pieces.first() {
             Some((name, _)) => GrammarError::Schema {
                 name: name.clone(),
                 error: SchemaError::at(Pointer::default(), ErrorKind::TooComplex(first_line(message))),
@@ -256,24 +314,6 @@ impl Compiler {
     }
 }
 
-/// A schema as grammar, and what the guard has to watch in its values.
-struct Lowered {
-    rules: Rules,
-    watches: Arc<Watches>,
-    closer: Arc<Closer>,
-}
-
-fn lower_one(document: &Document, order: KeyOrder) -> Result<Lowered, SchemaError> {
-    let (shapes, analysis) = lower(document, order)?;
-    let Some(rules) = emit(&shapes) else {
-        let kind = ErrorKind::Unsatisfiable("every value would have to hold another without end".to_owned());
-        return Err(SchemaError::at(Pointer::default(), kind));
-    };
-    let watches = Arc::new(watch(&shapes, document, analysis.is_exact)?);
-    let whole = if watches.root.is_some() { Check::of(document).ok().map(Arc::new) } else { None };
-    Ok(Lowered { rules, watches, closer: Arc::new(Closer::new(shapes, whole)) })
-}
-
 /// What compiling one schema says about it, without a vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -286,14 +326,17 @@ pub struct Summary {
 /// Analyzes and lowers `document`, as compiling does.
 ///
 /// # Errors
-/// If the schema is refused.
-pub fn summarize(document: &Document) -> Result<Summary, SchemaError> {
-    let one = lower_one(document, KeyOrder::Declared)?;
+/// If the schema is refused, or takes too long.
+pub fn summarize(document: &Document, deadline: &Deadline) -> Result<Summary, SchemaError> {
+    let one = Piece::of(document, KeyOrder::Declared, Thrift::Ordinary, deadline)?;
     Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_size: one.rules.size() })
 }
 
-fn places(spec: &Spec, lowered: &[(String, Lowered)]) -> Places {
-    let find = |wanted: &str| lowered.iter().find(|(name, _)| name == wanted).map(|(_, one)| Arc::clone(&one.watches));
+/// The schemas of a spec with their names.
+type Pieces = Vec<(String, Arc<Piece>)>;
+
+fn places(spec: &Spec, pieces: &Pieces) -> Places {
+    let find = |wanted: &str| pieces.iter().find(|(name, _)| name == wanted).map(|(_, one)| Arc::clone(&one.watches));
     Places {
         start: find(ANSWER),
         after: spec.places.iter().filter_map(|(text, name)| Some((text.clone(), find(name)?))).collect(),

@@ -27,7 +27,8 @@ fn productive(shapes: &Shapes) -> Vec<bool> {
     let mut known = vec![false; shapes.len()];
     loop {
         let mut has_changed = false;
-        for id in shapes.ids() {
+        // Why: parts mostly come after what they are part of.
+        for id in shapes.ids().rev() {
             let at = |id: ShapeId| known[id.0 as usize];
             let is_productive = match shapes.get(id) {
                 Shape::Nothing => false,
@@ -89,7 +90,7 @@ impl Emitter<'_> {
                 [only] => self.text(only),
                 _ => self.rules.terminal(Terminal::Texts(texts.clone())),
             },
-            Shape::String(lang) => self.rules.terminal(Terminal::String(lang.clone(), spelling(lang), "")),
+            Shape::String(text) => self.rules.terminal(Terminal::String(text.lang.clone(), spelling(&text.lang), "")),
             Shape::Number(patterns) => self.rules.terminal(Terminal::Number(patterns.clone())),
             Shape::Array(_) | Shape::Object(_) | Shape::AnyOf(_) => {
                 if let Some(rule) = self.written[id.0 as usize] {

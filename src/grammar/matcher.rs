@@ -148,7 +148,22 @@ impl Matcher {
     /// # Errors
     /// If the grammar engine runs over its budget or finds no token at all.
     pub fn mask(&mut self) -> Result<Mask, MatcherError> {
-        self.inner.compute_mask().map(Mask).map_err(|e| MatcherError(e.to_string()))
+        let mask = self.inner.compute_mask().map(Mask).map_err(|e| MatcherError(e.to_string()))?;
+        Ok(self.within_length(mask))
+    }
+
+    /// Takes out of `mask` what would make the open string too long, where the guard counts its characters and few are
+    /// left: each token would be vetoed, one after the other.
+    fn within_length(&self, mut mask: Mask) -> Mask {
+        let Some(guard) = &self.guard else { return mask };
+        let Some(room) = guard.follower.room_in_string() else { return mask };
+        let trie = guard.env.tok_trie();
+        if room < trie.max_token_len() as u64 {
+            let mut too_long = Vec::new();
+            mask.for_each(|token| too_long.extend((!guard.follower.fits(trie.token(token))).then_some(token)));
+            too_long.into_iter().for_each(|token| mask.forbid(token));
+        }
+        mask
     }
 
     /// Takes `token`, which the mask must have allowed, unless the guard vetoes it.

@@ -13,8 +13,10 @@ mod close;
 mod compiler;
 mod emit;
 mod lark;
+mod least;
 mod lower;
 mod matcher;
+mod piece;
 mod report;
 mod rules;
 mod shape;
@@ -24,7 +26,9 @@ mod vocab;
 mod vocab_file;
 mod watching;
 
-pub use compiler::{ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, Spec, Summary, summarize};
+pub use compiler::{
+    ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, STACK_BYTES, Spec, Summary, summarize,
+};
 pub(crate) use lark::quote;
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};

@@ -1,15 +1,18 @@
 //! What becomes of a schema: each keyword's fate, what its grammar costs, and what OpenAI's strict mode would say.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::blame::blame;
 use super::{ANSWER, Compiler, GrammarError, Spec, summarize};
 use crate::guard::Check;
-use crate::schema::{Document, Keywords, SchemaError, StrictFinding, keywords, strict};
+use crate::schema::{Deadline, Document, Keywords, SchemaError, StrictFinding, keywords, strict};
 pub use crate::schema::{Fate, KeywordFate};
+
+/// Processor time that a report may take beside the compilation.
+const MAX_TIME: Duration = Duration::from_secs(2);
 
 /// What becomes of a schema that is enforced.
 #[derive(Clone, Debug, Serialize)]
@@ -35,11 +38,11 @@ pub struct Report {
 /// # Errors
 /// If the schema is refused.
 pub fn report(document: &Document, compile_ms: f64, cheapest_tokens: Option<usize>) -> Result<Report, SchemaError> {
-    let started = Instant::now();
-    let summary = summarize(document)?;
+    let deadline = Deadline::after(MAX_TIME);
+    let summary = summarize(document, &deadline)?;
     let Keywords { list: mut keywords, is_cut } = keywords(document);
     if summary.needs_guard {
-        blame(document, &mut keywords, started);
+        blame(document, &mut keywords, &deadline);
     }
     Ok(Report {
         keywords,

@@ -35,8 +35,8 @@ pub(super) enum Shape {
     Anything,
     /// One of these texts, each a JSON scalar.
     Literals(Vec<String>),
-    /// A string whose content is in the language.
-    String(Lang),
+    /// A string.
+    String(Text),
     /// A number whose text matches all these patterns.
     Number(Vec<String>),
     /// An array.
@@ -45,6 +45,15 @@ pub(super) enum Shape {
     Object(Object),
     /// Whatever one of these allows.
     AnyOf(Vec<ShapeId>),
+}
+
+/// The content of a string.
+#[derive(Debug)]
+pub(super) struct Text {
+    /// What the mask holds it to.
+    pub(super) lang: Lang,
+    /// Fewest and most characters, where the guard counts them.
+    pub(super) length: Option<(u64, Option<u64>)>,
 }
 
 /// An array: `prefix` first, then `items`.
@@ -83,6 +92,8 @@ pub(super) struct Property {
 /// Keys that the schema does not name, with the shape of their values.
 #[derive(Debug)]
 pub(super) struct OpenKeys {
+    /// The key, where there is only one.
+    pub(super) name: Option<String>,
     /// What the keys must match; no declared key does.
     pub(super) keys: Lang,
     /// Keys that are declared or forbidden, in whatever spelling.
@@ -137,7 +148,7 @@ impl Shapes {
         self.nodes.len()
     }
 
-    pub(super) fn ids(&self) -> impl Iterator<Item = ShapeId> + use<> {
+    pub(super) fn ids(&self) -> impl DoubleEndedIterator<Item = ShapeId> + use<> {
         (0..u32::try_from(self.nodes.len()).expect("checked when it grew")).map(ShapeId)
     }
 }

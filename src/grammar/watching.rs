@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jsonschema::canonical::CanonicalSchema;
 
 use super::emit::MAX_COUNTED_ITEMS;
-use super::shape::{Array, Object, Shape, ShapeId, Shapes};
-use crate::guard::{Check, Watch, WatchId, Watches};
+use super::shape::{Array, Object, Shape, ShapeId, Shapes, Text};
+use crate::guard::{Check, Length, MAX_NESTING, Watch, WatchId, Watches};
 use crate::schema::{Document, SchemaError};
 
 /// Beyond this many places, only the whole value is judged.
@@ -45,7 +45,41 @@ pub(super) fn watch(shapes: &Shapes, document: &Document, is_exact: bool) -> Res
             }
         }
     }
-    Ok(Watches { nodes, root, has_open_keys })
+    Ok(Watches { nodes, root, has_open_keys, nests: nests(shapes) })
+}
+
+/// Whether values can nest deeper than answers may.
+fn nests(shapes: &Shapes) -> bool {
+    let mut height = vec![0_usize; shapes.len()];
+    loop {
+        let mut has_changed = false;
+        for id in shapes.ids().rev() {
+            let at = |id: &ShapeId| height[id.0 as usize];
+            let here = match shapes.get(id) {
+                Shape::Anything => MAX_NESTING + 1,
+                Shape::AnyOf(branches) => branches.iter().map(at).max().unwrap_or(0),
+                Shape::Array(array) => {
+                    let contains = array.contains.as_ref().map(|(id, _)| id);
+                    1 + array.prefix.iter().chain([&array.items]).chain(contains).map(at).max().unwrap_or(0)
+                }
+                Shape::Object(object) => {
+                    let declared = object.declared.iter().map(|property| at(&property.shape));
+                    1 + declared.chain(object.open.iter().map(|open| at(&open.shape))).max().unwrap_or(0)
+                }
+                Shape::Nothing | Shape::Literals(_) | Shape::String(_) | Shape::Number(_) => 0,
+            };
+            if here > MAX_NESTING {
+                return true;
+            }
+            if here > height[id.0 as usize] {
+                height[id.0 as usize] = here;
+                has_changed = true;
+            }
+        }
+        if !has_changed {
+            return false;
+        }
+    }
 }
 
 /// Which shapes have something to look at, in themselves or below.
@@ -53,7 +87,7 @@ fn needs(shapes: &Shapes) -> Vec<bool> {
     let mut known: Vec<bool> = shapes.ids().map(|id| shapes.is_residual(id) || counts_parts(shapes.get(id))).collect();
     loop {
         let mut has_changed = false;
-        for id in shapes.ids() {
+        for id in shapes.ids().rev() {
             let at = |id: &ShapeId| known[id.0 as usize];
             let is_needed = match shapes.get(id) {
                 Shape::AnyOf(branches) => branches.iter().any(at),
@@ -77,11 +111,12 @@ fn needs(shapes: &Shapes) -> Vec<bool> {
     }
 }
 
-/// Whether the guard counts or compares the items, or the keys.
+/// Whether the guard counts or compares the items, or the keys, or counts the characters.
 fn counts_parts(shape: &Shape) -> bool {
     match shape {
         Shape::Array(array) => array.is_unique || counts(array).is_some(),
         Shape::Object(object) => object.any_order && !object.declared.is_empty(),
+        Shape::String(text) => text.length.is_some(),
         _ => false,
     }
 }
@@ -93,6 +128,10 @@ fn counts(array: &Array) -> Option<(u64, Option<u64>)> {
         || array.max.is_some_and(|max| max.saturating_sub(n_prefix) > MAX_COUNTED_ITEMS);
     let with_contains = array.contains.is_some() && (array.min > 1 || array.max.is_some());
     (is_long || with_contains).then_some((array.min, array.max))
+}
+
+fn length(text: &Text) -> Option<Length> {
+    text.length.map(|(min, max)| Length { min, max, is_all: text.lang.is_all() })
 }
 
 struct Builder<'a> {
@@ -123,8 +162,9 @@ impl Builder<'_> {
         match self.shapes.get(id) {
             Shape::Array(array) => self.array(array, &mut watch),
             Shape::Object(object) => self.object(object, &mut watch),
+            Shape::String(text) => watch.length = length(text),
             Shape::AnyOf(branches) => self.any_of(id, branches, &mut watch),
-            Shape::Nothing | Shape::Anything | Shape::Literals(_) | Shape::String(_) | Shape::Number(_) => {}
+            Shape::Nothing | Shape::Anything | Shape::Literals(_) | Shape::Number(_) => {}
         }
         self.nodes[watch_id.0 as usize] = watch;
         Some(watch_id)
@@ -159,7 +199,12 @@ impl Builder<'_> {
             let inner = self.of(property.shape);
             watch.properties.insert(property.name.clone(), inner);
         }
-        let open: Vec<Option<WatchId>> = object.open.iter().map(|open| self.of(open.shape)).collect();
+        let (named, open): (Vec<_>, Vec<_>) = object.open.iter().partition(|open| open.name.is_some());
+        for (name, open) in named.into_iter().filter_map(|open| Some((open.name.clone()?, open))) {
+            let inner = self.of(open.shape);
+            watch.properties.insert(name, inner);
+        }
+        let open: Vec<Option<WatchId>> = open.into_iter().map(|open| self.of(open.shape)).collect();
         match open.as_slice() {
             [only] => watch.others = *only,
             many if many.iter().all(Option::is_none) => {}
@@ -197,6 +242,7 @@ impl Builder<'_> {
             match self.shapes.get(*leaf) {
                 Shape::Array(array) => self.array(array, watch),
                 Shape::Object(object) => self.object(object, watch),
+                Shape::String(text) => watch.length = length(text),
                 _ => {}
             }
         }

@@ -46,6 +46,9 @@ impl From<CheckError> for SchemaError {
     }
 }
 
+/// The stack that judging by a schema from a stranger may take: each level of a value may go through a chain of schemas.
+pub const STACK_BYTES: usize = 64 << 20;
+
 impl Check {
     /// Compiles `schema`. Drafts 4 to 2020-12 by `$schema`, 2020-12 without it.
     ///

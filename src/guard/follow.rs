@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::watch::{WatchId, Watches};
+use super::watch::{Length, WatchId, Watches};
 
 /// Where the JSON of an answer begins.
 #[derive(Clone, Debug, Default)]
@@ -39,9 +39,16 @@ pub enum Veto {
     KeyCount,
     /// An object would end without a required key.
     MissingKey,
+    /// A string would be too short or too long.
+    Length,
+    /// Values would nest too deep.
+    Depth,
     /// A finished value would break its schema.
     Schema,
 }
+
+/// How deep arrays and objects of an answer may nest: parsers of JSON stop at 128.
+pub const MAX_NESTING: usize = 120;
 
 impl Veto {
     /// The word for it in metrics.
@@ -53,6 +60,8 @@ impl Veto {
             Self::ItemCount => "minItems/maxItems",
             Self::KeyCount => "minProperties/maxProperties",
             Self::MissingKey => "required",
+            Self::Length => "minLength/maxLength",
+            Self::Depth => "depth",
             Self::Schema => "schema",
         }
     }
@@ -90,14 +99,25 @@ enum State {
     Outside,
     /// Before a value.
     BeforeValue,
-    /// Inside a string; `escaped` after a backslash.
-    InString { start: usize, is_key: bool, escaped: bool },
+    /// Inside a string of which `n_chars` are complete.
+    InString { start: usize, is_key: bool, n_chars: u64, escape: Escape },
     /// Inside a number or a literal.
     InWord { start: usize },
     /// After a value or a key.
     Between,
     /// Before a key or the end of an object.
     BeforeKey,
+}
+
+/// How far an escape in a string has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Escape {
+    /// There is none.
+    No,
+    /// After the backslash.
+    Begun,
+    /// Among the hexadecimal digits: how many there are, and what they say so far.
+    Hex { n_digits: u8, unit: u16 },
 }
 
 /// What takes one change back.
@@ -211,7 +231,10 @@ impl Follower {
             .frames
             .last()
             .is_some_and(|frame| !frame.is_object && self.watch_of(frame.watch).is_some_and(|watch| watch.is_unique));
-        is_item_of_unique || self.watch_of(self.next_watch()).is_some_and(|watch| watch.check.is_some())
+        let watch = self.watch_of(self.next_watch());
+        // Why: a string that is too short, or grew too long, may have to take another way.
+        is_item_of_unique
+            || watch.is_some_and(|watch| watch.check.is_some() || watch.length.is_some_and(|length| !length.is_all))
     }
 
     fn undo(&mut self, undo: Undo) {
@@ -241,15 +264,23 @@ impl Follower {
         let at = self.text.len() - 1;
         match self.state {
             State::Outside => self.outside(),
-            State::InString { start, is_key, escaped } => match byte {
-                _ if escaped => self.state = State::InString { start, is_key, escaped: false },
-                b'\\' => self.state = State::InString { start, is_key, escaped: true },
-                b'"' => {
+            State::InString { start, is_key, n_chars, escape } => {
+                if escape == Escape::No && byte == b'"' {
                     self.state = State::Between;
-                    return if is_key { self.finish_key(start) } else { self.finish_value(start) };
+                    return if is_key {
+                        self.finish_key(start)
+                    } else {
+                        self.judge_length(|length| n_chars < length.min)?;
+                        self.finish_value(start)
+                    };
                 }
-                _ => {}
-            },
+                let (escape, is_char) = escape.next(byte);
+                let n_chars = n_chars + u64::from(is_char);
+                self.state = State::InString { start, is_key, n_chars, escape };
+                if is_char && !is_key {
+                    return self.judge_length(|length| length.max.is_some_and(|max| n_chars > max));
+                }
+            }
             State::InWord { start } => {
                 if matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r') || !byte.is_ascii() || byte == b'<'
                 {
@@ -298,8 +329,10 @@ impl Follower {
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => {}
             b'"' => {
-                self.state = State::InString { start: at, is_key: self.state == State::BeforeKey, escaped: false };
+                let is_key = self.state == State::BeforeKey;
+                self.state = State::InString { start: at, is_key, n_chars: 0, escape: Escape::No };
             }
+            b'{' | b'[' if self.frames.len() >= MAX_NESTING => return Err(Veto::Depth),
             b'{' | b'[' => self.open(byte == b'{', at),
             b'}' | b']' => return self.close(),
             _ => self.state = State::InWord { start: at },
@@ -366,6 +399,40 @@ impl Follower {
         watch.prefix.get(index).copied().unwrap_or(watch.items)
     }
 
+    fn judge_length(&self, is_wrong: impl Fn(Length) -> bool) -> Result<(), Veto> {
+        // Why: most strings have no watch at all.
+        let bounds = self.watch_of(self.next_watch()).and_then(|watch| watch.length);
+        if bounds.is_some_and(is_wrong) { Err(Veto::Length) } else { Ok(()) }
+    }
+
+    /// How many characters the string that is open here may still get, where that is the guard's to say.
+    #[must_use]
+    pub fn room_in_string(&self) -> Option<u64> {
+        let State::InString { is_key: false, n_chars, .. } = self.state else { return None };
+        let max = self.watch_of(self.next_watch())?.length?.max?;
+        Some(max.saturating_sub(n_chars))
+    }
+
+    /// Whether `bytes` keep the open string within its length.
+    #[must_use]
+    pub fn fits(&self, bytes: &[u8]) -> bool {
+        let (State::InString { mut escape, .. }, Some(mut room)) = (self.state, self.room_in_string()) else {
+            return true;
+        };
+        for byte in bytes {
+            if escape == Escape::No && *byte == b'"' {
+                return true;
+            }
+            let (next, is_char) = escape.next(*byte);
+            escape = next;
+            match room.checked_sub(u64::from(is_char)) {
+                Some(left) => room = left,
+                None => return false,
+            }
+        }
+        true
+    }
+
     fn finish_key(&mut self, start: usize) -> Result<(), Veto> {
         let key = match serde_json::from_slice::<String>(&self.text[start..]) {
             Ok(key) => key,
@@ -429,6 +496,28 @@ impl Follower {
         }
         self.log.push(Undo::Seen(text));
         Ok(())
+    }
+}
+
+impl Escape {
+    /// What `byte` makes of it, and whether that completes a character of the string.
+    fn next(self, byte: u8) -> (Self, bool) {
+        match (self, byte) {
+            (Self::No, b'\\') => (Self::Begun, false),
+            // Why: the first byte of a character stands for all of it.
+            (Self::No, byte) => (Self::No, byte & 0xC0 != 0x80),
+            (Self::Begun, b'u') => (Self::Hex { n_digits: 0, unit: 0 }, false),
+            (Self::Begun, _) => (Self::No, true),
+            (Self::Hex { n_digits, unit }, byte) => {
+                let digit = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok()).unwrap_or(0);
+                let unit = (unit << 4) | digit;
+                match n_digits {
+                    // Why: the second half of a surrogate pair completes no further character.
+                    3 => (Self::No, !(0xDC00..0xE000).contains(&unit)),
+                    _ => (Self::Hex { n_digits: n_digits + 1, unit }, false),
+                }
+            }
+        }
     }
 }
 

@@ -6,6 +6,6 @@ mod check;
 mod follow;
 mod watch;
 
-pub use check::{Check, CheckError, Violation};
-pub use follow::{Follower, Places, Veto};
-pub use watch::{Watch, WatchId, Watches};
+pub use check::{Check, CheckError, STACK_BYTES, Violation};
+pub use follow::{Follower, MAX_NESTING, Places, Veto};
+pub use watch::{Length, Watch, WatchId, Watches};

@@ -22,6 +22,8 @@ pub struct Watch {
     pub required: Vec<String>,
     /// Fewest and most keys.
     pub keys_count: Option<(u64, Option<u64>)>,
+    /// How long a string may be.
+    pub length: Option<Length>,
     /// The items of the prefix, in order.
     pub prefix: Vec<Option<WatchId>>,
     /// The items after it.
@@ -30,6 +32,17 @@ pub struct Watch {
     pub properties: HashMap<String, Option<WatchId>>,
     /// The values of all other keys.
     pub others: Option<WatchId>,
+}
+
+/// Fewest and most characters of a string.
+#[derive(Clone, Copy, Debug)]
+pub struct Length {
+    /// Fewest.
+    pub min: u64,
+    /// Most.
+    pub max: Option<u64>,
+    /// Whether every string of such a length will do: then there is always a way on.
+    pub is_all: bool,
 }
 
 impl Watch {
@@ -48,13 +61,15 @@ pub struct Watches {
     pub root: Option<WatchId>,
     /// Whether some object has keys that could be written twice.
     pub has_open_keys: bool,
+    /// Whether values can nest without end.
+    pub nests: bool,
 }
 
 impl Watches {
     /// Whether the mask alone is enough.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.root.is_none() && !self.has_open_keys
+        self.root.is_none() && !self.has_open_keys && !self.nests
     }
 
     pub(super) fn get(&self, id: Option<WatchId>) -> Option<&Watch> {

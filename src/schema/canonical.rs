@@ -6,7 +6,9 @@
 use jsonschema::canonical::{self, CanonicalSchema, CanonicalView, CanonicalizationError, Cause, UnsatisfiableReason};
 use serde_json::Value;
 
-use super::{Document, ErrorKind, Pointer, SchemaError};
+use super::walk::try_visit;
+use super::width::too_wide;
+use super::{Deadline, Document, ErrorKind, Pointer, SchemaError};
 
 /// A document's normal form.
 #[derive(Debug)]
@@ -21,29 +23,87 @@ pub struct Analysis {
 
 /// How many subschemas may be loosened before the whole document is.
 const MAX_LOOSENED: usize = 16;
+/// How often a document is looked through for what has too many cases.
+const MAX_WIDE_ROUNDS: usize = 8;
 
 /// Finds the normal form of `document`.
 ///
 /// # Errors
-/// If a reference leads nowhere, a pattern is none, or no value satisfies the document.
-pub fn analyze(document: &Document) -> Result<Analysis, SchemaError> {
+/// If a reference leads nowhere, a pattern is none, no value satisfies the document, or the time is over.
+pub fn analyze(document: &Document, deadline: &Deadline) -> Result<Analysis, SchemaError> {
     let mut loosened: Vec<Pointer> = Vec::new();
     let mut value = document.value().clone();
+    for _ in 0..MAX_WIDE_ROUNDS {
+        let wide = too_wide(&value);
+        if wide.is_empty() {
+            break;
+        }
+        for place in wide {
+            loosened.push(loosen(&mut value, &place));
+        }
+        drop_unevaluated(&mut value);
+    }
+    let mut n_loosened = 0;
     loop {
-        let canonical = canonicalize(document, &value)?;
+        let canonical = match canonicalize(document, &value) {
+            // Why: a reference may lead into what was left out.
+            Err(SchemaError { kind: ErrorKind::Unresolvable(_), .. }) if !loosened.is_empty() && n_loosened == 0 => {
+                value = keep_type(document.value());
+                loosened.push(Pointer::default());
+                canonicalize(document, &value)?
+            }
+            canonical => canonical?,
+        };
+        deadline.look()?;
         let raw = match canonical.view() {
             CanonicalView::Raw(raw) => raw,
             CanonicalView::False => return Err(unsatisfiable(document, &value)),
             _ => return Ok(Analysis { canonical, is_exact: loosened.is_empty(), loosened }),
         };
         let place = raw.pointer.map(|pointer| positive_part(&Pointer::parse(&pointer), &value)).unwrap_or_default();
-        let is_stuck = loosened.len() >= MAX_LOOSENED || loosened.contains(&place) || place.parts().is_empty();
-        let loosen = if is_stuck { Pointer::default() } else { place };
-        match loosen.resolve_mut(&mut value) {
-            Some(slot) if !loosen.parts().is_empty() => *slot = Value::Bool(true),
-            _ => value = keep_type(&value),
-        }
-        loosened.push(loosen);
+        n_loosened += 1;
+        let is_stuck = n_loosened > MAX_LOOSENED || loosened.contains(&place) || place.parts().is_empty();
+        let place = if is_stuck { Pointer::default() } else { place };
+        replace(&mut value, &place);
+        drop_unevaluated(&mut value);
+        loosened.push(place);
+    }
+}
+
+/// Leaves out what stands at `place`: a keyword, or a subschema. Where leaving it out would demand more, the subschema
+/// around it goes. Gives what was left out.
+fn loosen(value: &mut Value, place: &Pointer) -> Pointer {
+    let around = place.parent();
+    let schema = positive_part(place, value);
+    let is_keyword = around.resolve_mut(value).is_some_and(|around| around.is_object());
+    if schema == around
+        && is_keyword
+        && let (Some(Value::Object(map)), Some(keyword)) = (around.resolve_mut(value), place.parts().last())
+    {
+        map.shift_remove(keyword);
+        return place.clone();
+    }
+    replace(value, &schema);
+    schema
+}
+
+/// Once something is loosened, less is evaluated than the author wrote, and what is not would wrongly be refused.
+fn drop_unevaluated(value: &mut Value) {
+    let mut found = Vec::new();
+    let _: Result<(), ()> = try_visit(value, &mut |at, schema| {
+        let keywords = ["unevaluatedProperties", "unevaluatedItems"].into_iter();
+        found.extend(keywords.filter(|keyword| schema.get(*keyword).is_some()).map(|keyword| at.child(keyword)));
+        Ok(())
+    });
+    for place in found {
+        loosen(value, &place);
+    }
+}
+
+fn replace(value: &mut Value, place: &Pointer) {
+    match place.resolve_mut(value) {
+        Some(slot) if !place.parts().is_empty() => *slot = Value::Bool(true),
+        _ => *value = keep_type(value),
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use jsonschema::Draft;
 use serde_json::Value;
 
-use super::walk::{Pointer, try_visit};
+use super::links::check_links;
+use super::pattern::in_unicode_mode;
+use super::walk::{Pointer, rewrite, try_visit};
 use super::{ErrorKind, SchemaError, Store};
 
 /// Bounds on what a stranger may send.
@@ -63,12 +65,21 @@ impl Document {
         if !is_shallow(&value, limits.max_depth) {
             return Err(SchemaError::at(Pointer::default(), ErrorKind::TooDeep { limit: limits.max_depth }));
         }
-        check_metaschema(&value, &store)?;
+        let value = match check_metaschema(&value, &store) {
+            Ok(()) => value,
+            Err(error) if error.keyword.as_deref() == Some("pattern") => {
+                let value = with_patterns_in_unicode_mode(value);
+                check_metaschema(&value, &store)?;
+                value
+            }
+            Err(error) => return Err(error),
+        };
         check_references(&value, &store)?;
+        check_links(&value)?;
         Ok(Self { value, store })
     }
 
-    /// The schema as the user wrote it.
+    /// The schema as the user wrote it; only its patterns may be spelled more strictly.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
@@ -103,6 +114,18 @@ impl Document {
     }
 }
 
+/// Why: other validators take these patterns as well, and to the same effect.
+fn with_patterns_in_unicode_mode(mut value: Value) -> Value {
+    rewrite(&mut value, &mut |schema| {
+        if let Some(Value::String(pattern)) = schema.get_mut("pattern")
+            && let Some(strict) = in_unicode_mode(pattern)
+        {
+            *pattern = strict;
+        }
+    });
+    value
+}
+
 fn is_shallow(value: &Value, depth_left: usize) -> bool {
     match value {
         Value::Array(items) => depth_left > 0 && items.iter().all(|v| is_shallow(v, depth_left - 1)),
@@ -134,21 +157,43 @@ fn check_metaschema(value: &Value, store: &Store) -> Result<(), SchemaError> {
         }
         _ => value,
     };
-    let Err(error) = jsonschema::meta::options().with_registry(store.registry()).validate(value) else {
-        return Ok(());
-    };
-    let pointer = Pointer::parse(error.instance_path().as_str());
+    let Some(Fault { at: pointer, mut message }) = fault(value, store) else { return Ok(()) };
     let keyword = pointer.parts().iter().rev().find(|part| part.parse::<usize>().is_err()).cloned();
-    let mut message = error.to_string();
-    if message.len() > 300 {
-        message = format!("{}…", message.chars().take(300).collect::<String>());
-    }
     if keyword.as_deref() == Some("items") && value.get("$schema").is_none() {
         message.push_str(
             "; a list of schemas in 'items' is draft 7's spelling: name the draft in \"$schema\", or use 'prefixItems'",
         );
     }
     Err(SchemaError { pointer, keyword, kind: ErrorKind::Malformed(message) })
+}
+
+/// What the metaschema says against a schema.
+struct Fault {
+    at: Pointer,
+    message: String,
+}
+
+/// Finds the innermost fault. Where a keyword takes a schema or something else, the metaschema only says that it is
+/// neither; then the schema that stands there is looked at by itself.
+fn fault(value: &Value, store: &Store) -> Option<Fault> {
+    let error = jsonschema::meta::options().with_registry(store.registry()).validate(value).err()?;
+    let at = Pointer::parse(error.instance_path().as_str());
+    if let Some(Value::Object(inner)) = value.pointer(&at.to_string())
+        && !at.parts().is_empty()
+    {
+        let mut inner = inner.clone();
+        if let Some(draft) = value.get("$schema") {
+            inner.insert("$schema".to_owned(), draft.clone());
+        }
+        if let Some(Fault { at: below, message }) = fault(&Value::Object(inner), store) {
+            return Some(Fault { at: at.parts().iter().chain(below.parts()).cloned().collect(), message });
+        }
+    }
+    let mut message = error.to_string();
+    if message.len() > 300 {
+        message = format!("{}…", message.chars().take(300).collect::<String>());
+    }
+    Some(Fault { at, message })
 }
 
 fn metaschema_uri(draft: Draft) -> &'static str {
@@ -197,7 +242,7 @@ fn is_metaschema(reference: &str) -> bool {
     ["http://json-schema.org/draft-", "https://json-schema.org/draft/"].iter().any(|base| reference.starts_with(base))
 }
 
-fn percent_decode(text: &str) -> String {
+pub(super) fn percent_decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut i = 0;
@@ -228,6 +273,11 @@ mod tests {
             (json!({"type": "objekt"}), "/type", Some("type")),
             (json!({"properties": ["a"]}), "/properties", Some("properties")),
             (json!({"items": [{}]}), "/items", Some("items")),
+            (
+                json!({"$schema": "http://json-schema.org/draft-04/schema#", "items": {"properties": {"a": {"required": true}}}}),
+                "/items/properties/a/required",
+                Some("required"),
+            ),
             (json!({"properties": {"a": {"minLength": -1}}}), "/properties/a/minLength", Some("minLength")),
             (json!({"$ref": "#/$defs/none"}), "/$ref", Some("$ref")),
             (json!({"$ref": "http://127.0.0.1:9/x.json"}), "/$ref", Some("$ref")),
@@ -245,6 +295,7 @@ mod tests {
             json!(true),
             json!({"$schema": "http://json-schema.org/draft-07/schema#", "items": [{}], "additionalItems": false}),
             json!({"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 1, "exclusiveMinimum": true}),
+            json!({"properties": {"a": {"pattern": "^{{.+}}$"}}}),
             json!({"$defs": {"a/b": {"$anchor": "x"}}, "anyOf": [{"$ref": "#/$defs/a~1b"}, {"$ref": "#x"}, {"$ref": "#"}]}),
         ] {
             Document::parse(schema.clone(), Limits::default()).unwrap_or_else(|e| panic!("{schema}: {e}"));

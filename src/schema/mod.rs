@@ -3,19 +3,25 @@
 //! Not here: what a mask can enforce (`grammar::lower`), judging values (`guard`).
 
 pub mod canonical;
+mod deadline;
 mod document;
 mod error;
 mod fate;
 pub mod formats;
+mod links;
 pub mod pattern;
 mod store;
 mod strict;
+mod targets;
 pub mod walk;
+mod width;
 
+pub use deadline::Deadline;
 pub use document::{Document, Limits};
 pub use error::{ErrorKind, SchemaError};
 pub use fate::{Fate, KeywordFate, Keywords, keywords};
 pub(crate) use store::NoDocuments;
 pub use store::{Store, StoreError};
 pub use strict::{StrictFinding, strict};
+pub(crate) use targets::Targets;
 pub use walk::Pointer;

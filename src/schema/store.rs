@@ -1,6 +1,7 @@
 //! Documents that schemas may refer to: those that the operator registered, and nothing from the network.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use jsonschema::{Draft, Registry, Retrieve, Uri};
@@ -11,6 +12,8 @@ pub struct Store {
     registry: Registry<'static>,
     draft: Draft,
     n_documents: usize,
+    /// No other store of this process has it.
+    id: u64,
 }
 
 /// A document that cannot be registered.
@@ -36,6 +39,8 @@ impl Retrieve for NoDocuments {
 static EMPTY: LazyLock<Arc<Store>> =
     LazyLock::new(|| Arc::new(Store::new(Vec::new(), Draft::default()).expect("no document can be at fault")));
 
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
 impl Store {
     /// The store without documents, shared by all.
     #[must_use]
@@ -55,7 +60,8 @@ impl Store {
             .extend(documents)
             .and_then(jsonschema::RegistryBuilder::prepare)
             .map_err(|error| StoreError { place: "registered schemas".to_owned(), why: error.to_string() })?;
-        Ok(Self { registry, draft, n_documents })
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { registry, draft, n_documents, id })
     }
 
     /// Registers every `*.json` file below `dir`: by its `$id`, or else by its path relative to `dir`.
@@ -79,6 +85,12 @@ impl Store {
     #[must_use]
     pub fn n_documents(&self) -> usize {
         self.n_documents
+    }
+
+    /// Tells it from every other store: the same schema means another thing beside other documents.
+    #[must_use]
+    pub(crate) fn id(&self) -> u64 {
+        self.id
     }
 
     /// The draft of schemas that name none.

@@ -117,8 +117,15 @@ fn holds(keyword: &str) -> Option<Holds> {
 ///
 /// # Errors
 /// The first error of `visit`.
-pub fn try_visit<E>(schema: &Value, visit: &mut impl FnMut(&Pointer, &Value) -> Result<(), E>) -> Result<(), E> {
-    fn go<E>(at: &Pointer, schema: &Value, visit: &mut impl FnMut(&Pointer, &Value) -> Result<(), E>) -> Result<(), E> {
+pub fn try_visit<'v, E>(
+    schema: &'v Value,
+    visit: &mut impl FnMut(&Pointer, &'v Value) -> Result<(), E>,
+) -> Result<(), E> {
+    fn go<'v, E>(
+        at: &Pointer,
+        schema: &'v Value,
+        visit: &mut impl FnMut(&Pointer, &'v Value) -> Result<(), E>,
+    ) -> Result<(), E> {
         visit(at, schema)?;
         let Value::Object(map) = schema else { return Ok(()) };
         for (keyword, value) in map {

@@ -39,6 +39,8 @@ pub struct Metrics {
     pub grammar_compile_seconds: Histogram,
     /// Grammars served from the cache.
     pub grammar_cache_hits: Counter,
+    /// Schemas of tools that were compiled before, beside others.
+    pub grammar_piece_hits: Counter,
     /// Prompt tokens run through the model.
     pub prompt_tokens: Counter,
     /// Prompt tokens whose KV cells were reused.
@@ -78,6 +80,7 @@ impl Metrics {
             mask_seconds: Histogram::new(MASK_BUCKETS),
             grammar_compile_seconds: Histogram::new(LATENCY_BUCKETS),
             grammar_cache_hits: Counter::default(),
+            grammar_piece_hits: Counter::default(),
             prompt_tokens: Counter::default(),
             prefix_reused_tokens: Counter::default(),
             generated_tokens: Counter::default(),
@@ -108,6 +111,7 @@ impl Metrics {
             m.grammar_compile_seconds.clone(),
         );
         registry.register("grammar_cache_hits", "Grammars from the cache", m.grammar_cache_hits.clone());
+        registry.register("grammar_piece_hits", "Schemas of tools from the cache", m.grammar_piece_hits.clone());
         registry.register("prompt_tokens", "Prompt tokens run through the model", m.prompt_tokens.clone());
         registry.register("prefix_reused_tokens", "Prompt tokens reused", m.prefix_reused_tokens.clone());
         registry.register("generated_tokens", "Tokens drawn or forced", m.generated_tokens.clone());

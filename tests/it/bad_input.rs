@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::support::{bound_body, chat_body, get, model_path, send};
 
@@ -65,10 +65,24 @@ fn cases() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
     let deep = |open: &str, close: &str| bound(&format!("{}{{}}{}", open.repeat(10_000), close.repeat(10_000)));
     let values: Vec<String> = (0..160_000).map(|i| format!("value_{i:07}_xxxxxxxxxxxx")).collect();
     let any_of: Vec<Value> = (0..4000).map(|i| json!({"type": "object", "properties": {format!("k{i}"): {"type": "integer"}}, "required": [format!("k{i}")]})).collect();
-    let optional: serde_json::Map<String, Value> =
-        (0..500).map(|i| (format!("k{i}"), json!({"type": "integer"}))).collect();
+    let optional: Map<String, Value> = (0..500).map(|i| (format!("k{i}"), json!({"type": "integer"}))).collect();
     let blowup: Vec<Value> = (0..12).map(|i| json!({"anyOf": (0..8).map(|j| json!({"type": "object", "properties": {format!("k{i}"): {"const": j}}})).collect::<Vec<_>>()})).collect();
     let of = |schema: Value| bound(&schema.to_string());
+    let conditions: Vec<Value> = (0..30)
+        .map(|i| json!({"if": {"required": [format!("a{i}")]}, "then": {"required": [format!("b{i}")]}}))
+        .collect();
+    let dependent: Map<String, Value> = (0..40)
+        .map(|i| {
+            (
+                format!("k{i}"),
+                json!({"properties": {format!("m{i}"): {"type": "integer"}}, "required": [format!("m{i}")]}),
+            )
+        })
+        .collect();
+    let patterns: Vec<Value> = (0..60).map(|i| json!({"pattern": format!("x{i}.*y{i}")})).collect();
+    let one_of: Vec<Value> =
+        (0..2000).map(|i| json!({"type": "object", "properties": {"k": {"const": i}}, "required": ["k"]})).collect();
+    let few: Vec<String> = (0..100_000).map(|i| format!("value_{i:06}")).collect();
     vec![
         ("malformed JSON", b"{\"model\": ".to_vec(), &[400]),
         ("nested 10,000 deep in properties", deep("{\"properties\":{\"a\":", "}}"), &[400]),
@@ -113,6 +127,24 @@ fn cases() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
             &[200, 400],
         ),
         ("product of alternatives", of(json!({"allOf": blowup})), &[200, 400]),
+        ("definitions that double", of(doubling()), &[400]),
+        ("a chain of 3,000 references", of(chain()), &[200]),
+        ("minItems 1e9", of(json!({"type": "array", "items": {"type": "integer"}, "minItems": 1_000_000_000})), &[400]),
+        ("minProperties 1e6", of(json!({"type": "object", "minProperties": 1_000_000})), &[400]),
+        ("minLength 1e9", of(json!({"type": "string", "minLength": 1_000_000_000})), &[400]),
+        ("30 conditions", of(json!({"allOf": conditions})), &[200]),
+        ("40 dependent schemas", of(json!({"type": "object", "dependentSchemas": dependent})), &[200]),
+        ("negations that double", of(negated()), &[200, 500]),
+        ("60 patterns at once", of(json!({"type": "string", "allOf": patterns})), &[200, 400, 500]),
+        ("2,000 branches of oneOf", of(json!({"oneOf": one_of})), &[200]),
+        ("an enum of 100,000", of(json!({"enum": few})), &[200, 400]),
+        (
+            "arrays without end",
+            of(
+                json!({"$defs": {"a": {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1}}, "$ref": "#/$defs/a"}),
+            ),
+            &[400],
+        ),
         ("empty messages", chat_body(json!({"messages": []})).to_string().into_bytes(), &[400]),
         ("unknown model", chat_body(json!({"model": "nope"})).to_string().into_bytes(), &[404]),
         (
@@ -128,6 +160,27 @@ fn cases() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
             &[200],
         ),
     ]
+}
+
+/// Definitions `a0` to `a{n}`, each made from a reference to the next one; the last is an integer.
+fn definitions(n: usize, of_next: impl Fn(Value) -> Value) -> Value {
+    let next = |i: usize| json!({"$ref": format!("#/$defs/a{}", i + 1)});
+    let mut definitions: Map<String, Value> = (0..n).map(|i| (format!("a{i}"), of_next(next(i)))).collect();
+    definitions.insert(format!("a{n}"), json!({"type": "integer"}));
+    json!({"$defs": definitions, "$ref": "#/$defs/a0"})
+}
+
+/// The smallest value has a terabyte.
+fn doubling() -> Value {
+    definitions(40, |next| json!({"type": "object", "properties": {"l": next, "r": next}, "required": ["l", "r"]}))
+}
+
+fn chain() -> Value {
+    definitions(3000, |next| json!({"type": "object", "properties": {"n": next}}))
+}
+
+fn negated() -> Value {
+    definitions(30, |next| json!({"not": {"properties": {"l": next, "m": next}}}))
 }
 
 fn survives(model: &str) {

@@ -18,6 +18,7 @@ mod errors;
 mod examples;
 mod formats;
 mod grammars;
+mod guarded;
 mod hostile;
 mod hub;
 mod layering;

@@ -41,7 +41,7 @@ fn holds(vocab: &Vocab, compiler: &Compiler, schema: &Value, values: &[Value]) -
     let Ok(check) = Check::of(&document) else { return Ok(()) };
     let mut spec = Spec::value(Arc::clone(&document));
     // Why: the same rules are written as Lark where a schema is not alone.
-    if schema.to_string().len() % 4 == 0 {
+    if schema.to_string().len().is_multiple_of(4) {
         spec.lark.push('\n');
     }
     let compiled = match compiler.compile(&spec) {

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::UsageError;
 use super::vocab::load_vocab;
 use crate::config::ConformanceArgs;
-use crate::grammar::{Budget, Compiler};
+use crate::grammar::{Budget, Compiler, STACK_BYTES};
 
 /// Runs the suite and prints the result.
 pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
@@ -30,7 +30,8 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(cases.len() as u64) };
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").context("a fixed template")?);
     let failures = args.failures.as_deref().map(open).transpose()?.map(Mutex::new);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).build()?;
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or(0)).stack_size(STACK_BYTES).build()?;
     let outcomes: Vec<judge::Outcome> = pool.install(|| {
         cases
             .par_iter()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::complete::{Completion, MAX_CANDIDATES, MAX_EXTRAS, MAX_STEPS};
+use super::complete::{Completion, MAX_CANDIDATES, MAX_ENDING_BYTES, MAX_EXTRAS};
 use super::part::{Part, State, render};
 use crate::grammar::shape::Array;
 
@@ -54,6 +54,10 @@ impl Completion<'_> {
             let is_full = count >= array.min && array.max.is_none_or(|max| count <= max) && n_wanted >= needed;
             return if is_full { vec![Vec::new()] } else { Vec::new() };
         }
+        // Why: each item takes a byte and a comma at least.
+        if array.min > (MAX_ENDING_BYTES / 2) as u64 {
+            return Vec::new();
+        }
         let mut owes_item = state == State::AfterComma;
         let mut more = |this: &mut Self, ending: &mut Vec<u8>, count: &mut u64, n_wanted: &mut u64, owes: &mut bool| {
             let wanted = array.contains.filter(|_| *n_wanted < needed);
@@ -81,7 +85,7 @@ impl Completion<'_> {
             true
         };
         while count < array.min || n_wanted < needed || owes_item {
-            if !more(self, &mut ending, &mut count, &mut n_wanted, &mut owes_item) || self.n_steps > MAX_STEPS {
+            if !more(self, &mut ending, &mut count, &mut n_wanted, &mut owes_item) || self.is_spent() {
                 return Vec::new();
             }
         }

@@ -7,7 +7,7 @@ use super::part::{Part, State, render};
 use super::scalar::Texts;
 use crate::grammar::emit::spelling;
 use crate::grammar::lower::any_number;
-use crate::grammar::shape::{Shape, ShapeId, Shapes};
+use crate::grammar::shape::{Shape, ShapeId, Shapes, Text};
 use crate::grammar::spelling::Spelling;
 use crate::guard::Check;
 use crate::schema::pattern::Lang;
@@ -21,10 +21,17 @@ pub(super) struct Known {
 
 /// Completions looked at for one ending.
 pub(super) const MAX_STEPS: usize = 40_000;
+/// Bytes of one ending: more than any context holds.
+pub(super) const MAX_ENDING_BYTES: usize = 256 << 10;
+/// Bytes of all endings that are written down in one search.
+const MAX_BYTES: usize = 16 << 20;
 /// Candidates shown to the guard for one value.
 pub(super) const MAX_CANDIDATES: usize = 96;
 /// Optional keys, or more items, that are tried for the guard's sake.
 pub(super) const MAX_EXTRAS: usize = 12;
+
+/// Characters that are counted while an ending is looked for; longer strings are not closed.
+const MAX_COUNTED: u32 = 20_000;
 
 /// One search.
 pub(super) struct Completion<'a> {
@@ -34,20 +41,22 @@ pub(super) struct Completion<'a> {
     /// Shapes whose shortest text is being looked for: it never holds one of them again.
     open: Vec<ShapeId>,
     pub(super) n_steps: usize,
+    n_bytes: usize,
 }
 
 impl<'a> Completion<'a> {
     pub(super) fn new(shapes: &'a Shapes, checks: &'a HashMap<ShapeId, Arc<Check>>, known: &'a mut Known) -> Self {
-        Self { shapes, checks, known, open: Vec::new(), n_steps: 0 }
+        Self { shapes, checks, known, open: Vec::new(), n_steps: 0, n_bytes: 0 }
     }
 
     /// The shortest known ending that makes `part` a value of the shape.
     pub(super) fn close(&mut self, id: ShapeId, part: &Part<'_>) -> Option<Vec<u8>> {
         let is_missing = *part == Part::Missing;
         if is_missing && let Some(text) = self.known.shortest.get(&id) {
-            return Some(text.clone());
+            self.n_bytes += text.len();
+            return Some(text.clone()).filter(|_| !self.is_spent());
         }
-        let ending = self.judged(id, part, 1).into_iter().next()?;
+        let ending = self.judged(id, part, 1).into_iter().next().filter(|ending| ending.len() <= MAX_ENDING_BYTES)?;
         if is_missing {
             self.known.shortest.insert(id, ending.clone());
         }
@@ -58,7 +67,7 @@ impl<'a> Completion<'a> {
     pub(super) fn judged(&mut self, id: ShapeId, part: &Part<'_>, n: usize) -> Vec<Vec<u8>> {
         self.n_steps += 1;
         let is_missing = *part == Part::Missing;
-        if self.n_steps > MAX_STEPS || (is_missing && self.open.contains(&id)) {
+        if self.is_spent() || (is_missing && self.open.contains(&id)) {
             return Vec::new();
         }
         if is_missing {
@@ -81,7 +90,13 @@ impl<'a> Completion<'a> {
         if is_missing {
             self.open.pop();
         }
+        self.n_bytes += endings.iter().map(Vec::len).sum::<usize>();
         endings
+    }
+
+    /// Whether the search has taken all that it may.
+    pub(super) fn is_spent(&self) -> bool {
+        self.n_steps > MAX_STEPS || self.n_bytes > MAX_BYTES
     }
 
     fn endings(&mut self, id: ShapeId, part: &Part<'_>, n: usize) -> Vec<Vec<u8>> {
@@ -90,15 +105,12 @@ impl<'a> Completion<'a> {
             Shape::Nothing => Vec::new(),
             Shape::Anything => self.anything(part).into_iter().collect(),
             Shape::Literals(texts) => literals(texts, part, n),
-            Shape::String(lang) => {
-                let (lang, spelling) = (lang.clone(), spelling(lang));
-                match part {
-                    Part::Missing | Part::Scalar { .. } => {
-                        self.scalar((id, 0), part, n, || Texts::of_strings(&lang, spelling, ""))
-                    }
-                    Part::Array { .. } | Part::Object { .. } => Vec::new(),
+            Shape::String(text) => match part {
+                Part::Missing | Part::Scalar { .. } => {
+                    self.scalar((id, 0), part, n, || Texts::of_strings(&counted(text)?, spelling(&text.lang), ""))
                 }
-            }
+                Part::Array { .. } | Part::Object { .. } => Vec::new(),
+            },
             Shape::Number(patterns) => self.scalar((id, 0), part, n, || Texts::of_numbers(patterns)),
             Shape::AnyOf(branches) => {
                 let mut all: Vec<Vec<u8>> = branches.iter().flat_map(|branch| self.judged(*branch, part, n)).collect();
@@ -215,6 +227,14 @@ impl<'a> Completion<'a> {
     pub(super) fn fits(&mut self, id: ShapeId, part: &Part<'_>) -> bool {
         self.judged(id, part, 1).first().is_some_and(Vec::is_empty)
     }
+}
+
+/// The language of a string with its length, as far as an automaton can count.
+fn counted(text: &Text) -> Option<Lang> {
+    let Some((min, max)) = text.length else { return Some(text.lang.clone()) };
+    let min = u32::try_from(min).ok().filter(|min| *min <= MAX_COUNTED)?;
+    let max = max.and_then(|max| u32::try_from(max).ok()).filter(|max| *max <= MAX_COUNTED);
+    Some(Lang::and(vec![text.lang.clone(), Lang::repeat(Lang::any_char(), min, max)]))
 }
 
 fn prefixed(byte: u8, ending: Vec<u8>) -> Vec<u8> {

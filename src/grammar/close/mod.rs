@@ -51,10 +51,10 @@ impl Closer {
                 return ASSUMED_LONGEST;
             }
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let texts = self.shapes.ids().filter_map(|id| {
-                Completion::new(&self.shapes, self.checks(), &mut known).close(id, &part::Part::Missing)
-            });
-            texts.map(|text| text.len()).max().unwrap_or(0).max(16)
+            let mut completion = Completion::new(&self.shapes, self.checks(), &mut known);
+            let texts = self.shapes.ids().filter_map(|id| completion.close(id, &part::Part::Missing));
+            let longest = texts.map(|text| text.len()).max().unwrap_or(0);
+            longest.max(if completion.is_spent() { ASSUMED_LONGEST } else { 16 })
         })
     }
 

@@ -4,12 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::complete::{Completion, MAX_EXTRAS, MAX_STEPS};
+use super::complete::{Completion, MAX_EXTRAS};
 use super::part::{Part, State};
 use super::scalar::Texts;
 use crate::grammar::emit::keys;
 use crate::grammar::shape::{Object, Property, ShapeId};
 use crate::grammar::spelling::Spelling;
+
+/// Keys that are made up for one object: each is held against all before it.
+const MAX_OWED: u64 = 500;
 
 /// How the pair that is open can go on.
 struct Start {
@@ -153,6 +156,9 @@ impl Completion<'_> {
         let is_due = |property: &Property| property.is_required && !used.contains(property.name.as_str());
         let n_required = object.declared[next..].iter().filter(|property| is_due(property)).count() as u64;
         let mut n_owed = object.min.saturating_sub(n_written + n_required + u64::from(extra.is_some()));
+        if n_owed > MAX_OWED {
+            return None;
+        }
         let mut count = n_written;
         let mut ending = start.to_vec();
         let mut is_first = is_first;
@@ -186,7 +192,7 @@ impl Completion<'_> {
                 let value = self.close(open.shape, &Part::Missing)?;
                 Some((key, value))
             });
-            let (key, value) = pair.filter(|_| self.n_steps < MAX_STEPS)?;
+            let (key, value) = pair.filter(|_| !self.is_spent())?;
             self.n_steps += 1;
             fresh.push(serde_json::from_slice(&key[..key.len() - 1]).ok()?);
             add(&mut ending, &mut count, &[key, value].concat());

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::number::Numbers;
 use super::order::Sources;
 use super::{Lowering, number};
-use crate::grammar::shape::{Array, Object, Property, Shape, ShapeId};
+use crate::grammar::shape::{Array, Object, Property, Shape, ShapeId, Text};
 use crate::schema::SchemaError;
 use crate::schema::pattern::Lang;
 
@@ -44,14 +44,14 @@ impl<'a> Lowering<'a> {
                 Shape::Number(number::pattern(&Numbers { integers: true, ..Numbers::default() }).into_iter().collect())
             }
             JsonType::Number => Shape::Number(number::pattern(&Numbers::default()).into_iter().collect()),
-            JsonType::String => Shape::String(Lang::all()),
+            JsonType::String => Shape::String(Text { lang: Lang::all(), length: None }),
             JsonType::Array => {
                 let items = self.shapes.push(Shape::Anything, None);
                 Shape::Array(Array { prefix: Vec::new(), items, min: 0, max: None, is_unique: false, contains: None })
             }
             JsonType::Object => {
                 let shape = self.shapes.push(Shape::Anything, None);
-                let open = super::super::shape::OpenKeys { keys: Lang::all(), except: Vec::new(), shape };
+                let open = super::super::shape::OpenKeys { name: None, keys: Lang::all(), except: Vec::new(), shape };
                 Shape::Object(Object { declared: Vec::new(), open: vec![open], min: 0, max: None, any_order: false })
             }
         };

@@ -2,6 +2,7 @@
 //!
 //! What no shape can say leaves a residual for the guard; nothing is dropped.
 
+mod afford;
 mod array;
 mod combine;
 mod decimal;
@@ -20,19 +21,43 @@ pub use self::order::{in_declared_order, in_file_order};
 use super::KeyOrder;
 use super::shape::{Shape, ShapeId, Shapes};
 use crate::schema::canonical::{Analysis, analyze};
-use crate::schema::{Document, ErrorKind, Pointer, SchemaError};
+use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError};
 
 /// Shapes of one schema: more than the largest schema of MaskBench needs, little enough to be answered in time.
 const MAX_SHAPES: usize = 200_000;
-/// How deep canonical schemas may nest.
-const MAX_DEPTH: usize = 400;
+/// How deep canonical schemas may nest, what they refer to included.
+const MAX_DEPTH: usize = 10_000;
+
+/// How much of each string the mask may say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Thrift {
+    /// What is usual.
+    Ordinary,
+    /// A little: the usual was too much.
+    Strict,
+}
+
+impl Thrift {
+    /// States of an automaton that are taken without a closer look.
+    fn free_states(self) -> u64 {
+        match self {
+            Self::Ordinary => 20_000,
+            Self::Strict => 300,
+        }
+    }
+}
 
 /// Finds the shape of `document`'s values.
 ///
 /// # Errors
-/// If the document is at fault, or too large.
-pub(super) fn lower(document: &Document, key_order: KeyOrder) -> Result<(Shapes, Analysis), SchemaError> {
-    let analysis = analyze(document)?;
+/// If the document is at fault, or too large, or the time is over.
+pub(super) fn lower(
+    document: &Document,
+    key_order: KeyOrder,
+    thrift: Thrift,
+    deadline: &Deadline,
+) -> Result<(Shapes, Analysis), SchemaError> {
+    let analysis = analyze(document, deadline)?;
     let order = Order::new(document.value());
     let mut lowering = Lowering {
         shapes: Shapes::new(),
@@ -40,6 +65,8 @@ pub(super) fn lower(document: &Document, key_order: KeyOrder) -> Result<(Shapes,
         order,
         any_order: key_order == KeyOrder::Any,
         depth: 0,
+        thrift,
+        deadline,
     };
     let sources = lowering.order.root();
     let root = lowering.lower(&analysis.canonical, &sources)?;
@@ -58,6 +85,8 @@ struct Lowering<'a> {
     order: Order<'a>,
     any_order: bool,
     depth: usize,
+    thrift: Thrift,
+    deadline: &'a Deadline,
 }
 
 impl<'a> Lowering<'a> {
@@ -67,6 +96,7 @@ impl<'a> Lowering<'a> {
             let kind = ErrorKind::TooComplex("its normal form has too many parts".to_owned());
             return Err(SchemaError::at(Pointer::default(), kind));
         }
+        self.deadline.check()?;
         self.depth += 1;
         let id = self.lower_view(schema, sources);
         self.depth -= 1;

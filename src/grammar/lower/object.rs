@@ -7,6 +7,7 @@ use jsonschema::types::JsonType;
 use serde_json::{Value, json};
 
 use super::Lowering;
+use super::afford::afford;
 use super::array::count;
 use super::order::{Order, Sources};
 use super::string::strings;
@@ -16,6 +17,8 @@ use crate::schema::pattern::{self, Lang};
 
 /// Beyond this many names in one place, those without a schema of their own lose their place in the order.
 const MAX_NAMED: usize = 100;
+/// More keys than this, or patterns, and those that only a pattern names have an order all the same.
+const MAX_UNORDERED: usize = 16;
 /// With more patterns than this, their combinations are left to the guard.
 const MAX_PATTERNS: usize = 4;
 /// How deep references are followed while keys are read.
@@ -52,7 +55,7 @@ impl<'a> Lowering<'a> {
         let id = self.shapes.reserve(Some(schema.clone()));
         let names = match &view.property_names {
             None => Names { finite: BTreeSet::new(), lang: Some(Lang::all()), is_exact: true },
-            Some(names) => names_of(names, 0),
+            Some(names) => names_of(names, 0, self.thrift.free_states()),
         };
         let allows_name = view.property_names.as_ref().and_then(|names| judge(&names.to_json_schema()));
         let patterns: Vec<Pattern> =
@@ -60,6 +63,8 @@ impl<'a> Lowering<'a> {
         let mut is_exact = names.is_exact && view.violations.is_empty();
 
         let candidates = candidates(view, &names, sources);
+        let unordered = unordered(&candidates, &names, sources);
+        let mut open = Vec::new();
         let mut declared = Vec::with_capacity(candidates.len());
         let required: BTreeSet<&str> = view.required.iter().map(String::as_str).collect();
         for name in &candidates {
@@ -82,12 +87,15 @@ impl<'a> Lowering<'a> {
                 }
                 continue;
             }
-            declared.push(Property { name: name.clone(), shape, is_required });
+            if is_required || !unordered.contains(name.as_str()) {
+                declared.push(Property { name: name.clone(), shape, is_required });
+            } else {
+                open.push(OpenKeys { name: Some(name.clone()), keys: Lang::literal(name), except: Vec::new(), shape });
+            }
         }
-        let open = match names.lang {
-            None => Vec::new(),
-            Some(lang) => self.open(&lang, view, &patterns, &candidates, sources, &mut is_exact)?,
-        };
+        if let Some(lang) = names.lang {
+            open.extend(self.open(&lang, view, &patterns, &candidates, sources, &mut is_exact)?);
+        }
         let object = Object {
             declared,
             open,
@@ -114,7 +122,7 @@ impl<'a> Lowering<'a> {
         let Some(languages) = languages.filter(|languages| languages.len() <= MAX_PATTERNS) else {
             *is_exact = false;
             let shape = self.shapes.push(Shape::Anything, None);
-            return Ok(vec![OpenKeys { keys: names.clone(), except: except.to_vec(), shape }]);
+            return Ok(vec![OpenKeys { name: None, keys: names.clone(), except: except.to_vec(), shape }]);
         };
         let mut open = Vec::new();
         for chosen in 0..1_usize << patterns.len() {
@@ -136,7 +144,9 @@ impl<'a> Lowering<'a> {
                 Some(schema) => self.lower(&schema, &sources)?,
             };
             if !matches!(self.shapes.get(shape), Shape::Nothing) {
-                open.push(OpenKeys { keys: Lang::and(keys), except: except.to_vec(), shape });
+                let keys = afford(keys, (0, None), self.thrift.free_states());
+                *is_exact &= keys.is_exact;
+                open.push(OpenKeys { name: None, keys: keys.lang, except: except.to_vec(), shape });
             }
         }
         Ok(open)
@@ -160,6 +170,23 @@ fn candidates(view: &ObjectView, names: &Names, sources: &Sources<'_>) -> Vec<St
     all.dedup();
     all.sort_by_key(|name| rank.get(name).copied().unwrap_or(usize::MAX));
     all.into_iter().map(str::to_owned).collect()
+}
+
+/// Those of the `candidates` that the author named by a pattern only, which allows just a few: they come in any order
+/// among the open keys.
+fn unordered<'c>(candidates: &'c [String], names: &Names, sources: &Sources<'_>) -> BTreeSet<&'c str> {
+    let ordered: BTreeSet<&str> = Order::keys(sources).into_iter().collect();
+    let patterns = sources.iter().filter_map(|source| source.get("patternProperties")?.as_object());
+    let patterns: Vec<_> = patterns.flat_map(serde_json::Map::keys).take(MAX_UNORDERED).collect();
+    if names.lang.is_none() || patterns.is_empty() {
+        return BTreeSet::new();
+    }
+    let judges: Vec<_> = patterns.into_iter().filter_map(|pattern| judge(&json!({"pattern": pattern}))).collect();
+    let by_pattern = |name: &str| judges.iter().any(|judge| judge.is_valid(&json!(name)));
+    let names = candidates.iter().map(String::as_str);
+    let unordered: BTreeSet<&str> = names.filter(|name| !ordered.contains(name) && by_pattern(name)).collect();
+    // Why: where there are many of them, an order keeps the grammar small.
+    if unordered.len() > MAX_UNORDERED { BTreeSet::new() } else { unordered }
 }
 
 /// What the value of `name` must satisfy: `None` for anything, `Some(None)` for nothing.
@@ -201,7 +228,7 @@ fn judge(schema: &Value) -> Option<jsonschema::Validator> {
     jsonschema::options().should_validate_formats(true).offline().build(schema).ok()
 }
 
-fn names_of(schema: &CanonicalSchema, depth: usize) -> Names {
+fn names_of(schema: &CanonicalSchema, depth: usize, free_states: u64) -> Names {
     let none = || Names { finite: BTreeSet::new(), lang: None, is_exact: true };
     let any = |is_exact| Names { finite: BTreeSet::new(), lang: Some(Lang::all()), is_exact };
     let listed = |values: Vec<Value>| Names {
@@ -221,13 +248,17 @@ fn names_of(schema: &CanonicalSchema, depth: usize) -> Names {
         CanonicalView::Const(value) => listed(vec![value]),
         CanonicalView::Enum(values) => listed(values),
         CanonicalView::String(view) => {
-            let strings = strings(&view);
-            Names { finite: BTreeSet::new(), lang: Some(strings.lang), is_exact: strings.is_exact }
+            let strings = strings(&view, free_states);
+            // Why: nobody counts the characters of keys; the whole object is judged instead.
+            let is_exact = strings.is_exact && strings.counted.is_none();
+            Names { finite: BTreeSet::new(), lang: Some(strings.lang), is_exact }
         }
-        CanonicalView::TypedGroup(group) if group.ty == JsonType::String => names_of(&group.body, depth + 1),
+        CanonicalView::TypedGroup(group) if group.ty == JsonType::String => {
+            names_of(&group.body, depth + 1, free_states)
+        }
         CanonicalView::TypedGroup(_) => none(),
         CanonicalView::AnyOf(branches) => branches.iter().fold(none(), |mut all, branch| {
-            let names = names_of(branch, depth + 1);
+            let names = names_of(branch, depth + 1, free_states);
             all.finite.extend(names.finite);
             all.lang = match (all.lang, names.lang) {
                 (Some(a), Some(b)) => Some(Lang::or(vec![a, b])),
@@ -237,7 +268,7 @@ fn names_of(schema: &CanonicalSchema, depth: usize) -> Names {
             all
         }),
         CanonicalView::Reference(uri) if depth < MAX_NAME_DEPTH => {
-            schema.definition(&uri).map_or_else(|| any(false), |target| names_of(&target, depth + 1))
+            schema.definition(&uri).map_or_else(|| any(false), |target| names_of(&target, depth + 1, free_states))
         }
         CanonicalView::Reference(_)
         | CanonicalView::Not(_)

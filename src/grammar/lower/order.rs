@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use crate::schema::Document;
+use crate::schema::{Document, Targets};
 
 /// The schemas in the document that apply to one value.
 pub(super) type Sources<'a> = Vec<&'a Value>;
@@ -14,21 +14,16 @@ pub(super) type Sources<'a> = Vec<&'a Value>;
 /// Enough for real schemas; beyond it only the order of keys suffers.
 const MAX_SOURCES: usize = 256;
 
-/// The document, and where its anchors are.
-pub(super) struct Order<'a> {
-    root: &'a Value,
-    anchors: HashMap<&'a str, &'a Value>,
-}
+/// The document.
+pub(super) struct Order<'a>(Targets<'a>);
 
 impl<'a> Order<'a> {
     pub(super) fn new(root: &'a Value) -> Self {
-        let mut anchors = HashMap::new();
-        find_anchors(root, &mut anchors);
-        Self { root, anchors }
+        Self(Targets::new(root))
     }
 
     pub(super) fn root(&self) -> Sources<'a> {
-        self.expand(&[self.root])
+        self.expand(&[self.0.root()])
     }
 
     /// The keys that `sources` name, in their order.
@@ -115,11 +110,11 @@ impl<'a> Order<'a> {
         for (keyword, value) in map {
             match (keyword.as_str(), value) {
                 ("$ref" | "$dynamicRef", Value::String(reference)) => {
-                    if let Some(target) = self.resolve(reference) {
+                    if let Some(target) = self.0.resolve(reference) {
                         self.expand_one(target, found);
                     }
                 }
-                ("$recursiveRef", _) => self.expand_one(self.root, found),
+                ("$recursiveRef", _) => self.expand_one(self.0.root(), found),
                 ("allOf" | "anyOf" | "oneOf", Value::Array(branches)) => {
                     branches.iter().for_each(|branch| self.expand_one(branch, found));
                 }
@@ -129,16 +124,6 @@ impl<'a> Order<'a> {
                 }
                 _ => {}
             }
-        }
-    }
-
-    fn resolve(&self, reference: &str) -> Option<&'a Value> {
-        match reference.split_once('#') {
-            Some(("", "")) => Some(self.root),
-            Some(("", pointer)) if pointer.starts_with('/') => self.root.pointer(pointer),
-            Some((_, anchor)) if !anchor.is_empty() => self.anchors.get(anchor).copied(),
-            Some((id, _)) => self.anchors.get(id).copied(),
-            None => self.anchors.get(reference).copied(),
         }
     }
 }
@@ -200,19 +185,4 @@ fn sort_as_declared(sources: &Sources<'_>, entries: &mut [(&String, &Value)]) {
         let name = if is_listed { "" } else { key.as_str() };
         (rank.get(key.as_str()).copied().unwrap_or(usize::MAX), name)
     });
-}
-
-fn find_anchors<'a>(value: &'a Value, anchors: &mut HashMap<&'a str, &'a Value>) {
-    match value {
-        Value::Object(map) => {
-            for key in ["$anchor", "$dynamicAnchor", "$id", "id"] {
-                if let Some(Value::String(name)) = map.get(key) {
-                    anchors.entry(name.trim_start_matches('#')).or_insert(value);
-                }
-            }
-            map.values().for_each(|inner| find_anchors(inner, anchors));
-        }
-        Value::Array(items) => items.iter().for_each(|inner| find_anchors(inner, anchors)),
-        _ => {}
-    }
 }

@@ -3,30 +3,30 @@
 use jsonschema::canonical::{CanonicalSchema, StringView};
 
 use super::Lowering;
+use super::afford::{Length, afford};
 use super::array::count;
-use crate::grammar::shape::{Shape, ShapeId};
+use crate::grammar::shape::{Shape, ShapeId, Text};
 use crate::schema::formats;
 use crate::schema::pattern::{self, Lang};
-
-/// Longer strings are counted by the guard: an automaton would have a state for each character.
-const MAX_COUNTED: u64 = 20_000;
 
 /// A language, and whether it is all that the schema says.
 pub(super) struct Strings {
     pub(super) lang: Lang,
+    /// The length, where the guard counts.
+    pub(super) counted: Option<Length>,
     pub(super) is_exact: bool,
 }
 
 impl Lowering<'_> {
     pub(super) fn string(&mut self, view: &StringView, schema: &CanonicalSchema) -> ShapeId {
-        let strings = strings(view);
-        let id = self.shapes.push(Shape::String(strings.lang), Some(schema.clone()));
-        if strings.is_exact { id } else { self.residual(id, schema) }
+        let Strings { lang, counted, is_exact } = strings(view, self.thrift.free_states());
+        let id = self.shapes.push(Shape::String(Text { lang, length: counted }), Some(schema.clone()));
+        if is_exact { id } else { self.residual(id, schema) }
     }
 }
 
 /// The strings that `view` allows, or a few more.
-pub(super) fn strings(view: &StringView) -> Strings {
+pub(super) fn strings(view: &StringView, free_states: u64) -> Strings {
     let mut all = Vec::new();
     let mut is_exact = view.excluded_formats.is_empty() && view.content_media_types.is_empty();
     for text in &view.patterns {
@@ -56,12 +56,8 @@ pub(super) fn strings(view: &StringView) -> Strings {
     all.extend(view.excluded.iter().map(|text| Lang::complement(Lang::literal(text))));
     let min = view.min_length.as_ref().map_or(0, count);
     let max = view.max_length.as_ref().map(count);
-    if min > 0 || max.is_some() {
-        is_exact &= min <= MAX_COUNTED && max.is_none_or(|max| max <= MAX_COUNTED);
-        let bound = |n: u64| u32::try_from(n).ok().filter(|n| u64::from(*n) <= MAX_COUNTED);
-        all.push(Lang::repeat(Lang::any_char(), bound(min).unwrap_or(0), max.and_then(bound)));
-    }
-    Strings { lang: Lang::and(all), is_exact }
+    let afforded = afford(all, (min, max), free_states);
+    Strings { lang: afforded.lang, counted: afforded.counted, is_exact: is_exact && afforded.is_exact }
 }
 
 const BASE64: &str = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?";

@@ -9,11 +9,13 @@
 
 mod lang;
 mod lookaround;
+mod loose;
 mod node;
 mod parse;
 mod set;
 
 pub use lang::Lang;
+pub use loose::in_unicode_mode;
 
 /// A pattern may have this many parts, and its language about as many more.
 const MAX_SIZE: usize = 20_000;
