@@ -1,5 +1,10 @@
 //! Relations that must hold for any input. The fuzz targets call them with libFuzzer's inputs
-//! (`cargo +nightly fuzz run analyze`), the tests here with mutated seeds.
+//! (scripts/fuzz), the tests here with mutated seeds.
+
+mod bytes;
+mod guard;
+
+pub use guard::{check, guard};
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -13,7 +18,7 @@ use drawplate::guard::Check;
 use drawplate::schema::{Document, Limits};
 use drawplate::tools::format::HERMES;
 
-fn vocab() -> &'static Vocab {
+pub(crate) fn vocab() -> &'static Vocab {
     static VOCAB: OnceLock<Vocab> = OnceLock::new();
     VOCAB.get_or_init(|| fake_vocab().expect("a fixed vocabulary"))
 }
@@ -90,7 +95,8 @@ pub fn wire_request(data: &[u8]) {
         Err(error) => assert!(!error.message.is_empty()),
     }
     if let Some(map) = body.as_object() {
-        let without: serde_json::Map<_, _> = map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let without: serde_json::Map<_, _> =
+            map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
         let (with_nulls, without) = (ChatRequest::read(&body), ChatRequest::read(&without.into()));
         assert_eq!(with_nulls.map(|r| format!("{:?}", r.0)), without.map(|r| format!("{:?}", r.0)));
     }
@@ -146,6 +152,28 @@ mod tests {
             ],
             400,
             analyze,
+        );
+    }
+
+    #[test]
+    fn guards() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
+        for _ in 0..400 {
+            let bytes: Vec<u8> = (0..rng.random_range(4..120)).map(|_| rng.random_range(0..=u8::MAX)).collect();
+            guard(&bytes);
+        }
+    }
+
+    #[test]
+    fn reports() {
+        mutate(
+            &[
+                r##"{"title": "x", "type": "object", "properties": {"a": {"type": "array", "uniqueItems": true, "items": {"type": "integer"}}}, "required": ["a"]}"##,
+                r##"{"not": {"required": ["a", "b"]}, "oneOf": [{"minProperties": 1}, {"required": ["b"]}], "type": "object"}"##,
+                r##"{"$defs": {"x": {"type": "string", "format": "email", "maxLength": 9}}, "items": {"$ref": "#/$defs/x"}, "type": "array", "contains": {"const": "a@b"}}"##,
+            ],
+            300,
+            check,
         );
     }
 

@@ -33,6 +33,9 @@ const MAX_WIDE_ROUNDS: usize = 8;
 pub fn analyze(document: &Document, deadline: &Deadline) -> Result<Analysis, SchemaError> {
     let mut loosened: Vec<Pointer> = Vec::new();
     let mut value = document.value().clone();
+    if has_combined_condition(&value) {
+        loosened.extend(drop_unevaluated(&mut value));
+    }
     for _ in 0..MAX_WIDE_ROUNDS {
         let wide = too_wide(&value);
         if wide.is_empty() {
@@ -47,7 +50,9 @@ pub fn analyze(document: &Document, deadline: &Deadline) -> Result<Analysis, Sch
     loop {
         let canonical = match canonicalize(document, &value) {
             // Why: a reference may lead into what was left out.
-            Err(SchemaError { kind: ErrorKind::Unresolvable(_), .. }) if !loosened.is_empty() && n_loosened == 0 => {
+            Err(SchemaError { kind: ErrorKind::Unresolvable(_), .. })
+                if loosened.last().is_some_and(|place| !place.parts().is_empty()) =>
+            {
                 value = keep_type(document.value());
                 loosened.push(Pointer::default());
                 canonicalize(document, &value)?
@@ -88,20 +93,34 @@ fn loosen(value: &mut Value, place: &Pointer) -> Pointer {
 }
 
 /// Once something is loosened, less is evaluated than the author wrote, and what is not would wrongly be refused.
-fn drop_unevaluated(value: &mut Value) {
+fn drop_unevaluated(value: &mut Value) -> Vec<Pointer> {
     let mut found = Vec::new();
     let _: Result<(), ()> = try_visit(value, &mut |at, schema| {
         let keywords = ["unevaluatedProperties", "unevaluatedItems"].into_iter();
         found.extend(keywords.filter(|keyword| schema.get(*keyword).is_some()).map(|keyword| at.child(keyword)));
         Ok(())
     });
-    for place in found {
-        loosen(value, &place);
-    }
+    found.iter().map(|place| loosen(value, place)).collect()
+}
+
+/// Whether some condition is made of others. `jsonschema` 0.61 forgets what those evaluate: it takes
+/// `{"if": {"anyOf": [{"properties": {"a": {}}}, {"type": "null"}]}, "unevaluatedProperties": false}` to forbid `a`.
+fn has_combined_condition(value: &Value) -> bool {
+    const COMBINE: [&str; 9] =
+        ["allOf", "anyOf", "oneOf", "not", "if", "$ref", "$dynamicRef", "$recursiveRef", "dependentSchemas"];
+    let found = try_visit(value, &mut |_, schema| match schema.get("if") {
+        Some(condition) if COMBINE.iter().any(|keyword| condition.get(*keyword).is_some()) => Err(()),
+        _ => Ok(()),
+    });
+    found.is_err()
 }
 
 fn replace(value: &mut Value, place: &Pointer) {
     match place.resolve_mut(value) {
+        Some(Value::Object(map)) if !place.parts().is_empty() => {
+            // Why: others may refer to it, and to what it holds.
+            map.retain(|keyword, _| IDENTITY.contains(&keyword.as_str()));
+        }
         Some(slot) if !place.parts().is_empty() => *slot = Value::Bool(true),
         _ => *value = keep_type(value),
     }
@@ -178,6 +197,8 @@ fn positive_part(pointer: &Pointer, root: &Value) -> Pointer {
     schema_at
 }
 
+/// Keywords that name a schema, or hold others, and demand nothing.
+const IDENTITY: [&str; 7] = ["$id", "id", "$schema", "$anchor", "$dynamicAnchor", "$defs", "definitions"];
 const POSITIVE_MAPS: [&str; 8] =
     ["allOf", "anyOf", "properties", "patternProperties", "$defs", "definitions", "prefixItems", "dependentSchemas"];
 const POSITIVE: [&str; 6] = ["additionalProperties", "items", "additionalItems", "propertyNames", "then", "else"];

@@ -65,15 +65,8 @@ impl Document {
         if !is_shallow(&value, limits.max_depth) {
             return Err(SchemaError::at(Pointer::default(), ErrorKind::TooDeep { limit: limits.max_depth }));
         }
-        let value = match check_metaschema(&value, &store) {
-            Ok(()) => value,
-            Err(error) if error.keyword.as_deref() == Some("pattern") => {
-                let value = with_patterns_in_unicode_mode(value);
-                check_metaschema(&value, &store)?;
-                value
-            }
-            Err(error) => return Err(error),
-        };
+        let value = with_patterns_in_unicode_mode(value);
+        check_metaschema(&value, &store)?;
         check_references(&value, &store)?;
         check_links(&value)?;
         Ok(Self { value, store })

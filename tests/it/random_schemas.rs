@@ -1,21 +1,32 @@
-//! Any schema, any value: the mask with its guard accepts exactly what the independent check accepts.
+//! Any schema, any value: the mask with its guard accepts exactly what the independent check accepts. Random walks
+//! through the masks end valid, the shortest answer is as short as announced, and the report is true.
 //!
 //! `DRAWPLATE_RANDOM_SCHEMAS=100000` makes a long run of it (scripts/long-run).
 
 use std::sync::Arc;
 
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiled, Compiler, Spec, Verdict, Vocab, in_declared_order};
-use drawplate::guard::Check;
-use drawplate::schema::{Document, ErrorKind, Limits};
+use drawplate::grammar::{Budget, Compiled, Compiler, Fate, Report, Spec, Verdict, Vocab, in_declared_order, report};
+use drawplate::guard::{Check, Veto};
+use drawplate::schema::{Document, ErrorKind, Limits, Pointer};
+use drawplate::testing::{Options, Sampler};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use crate::support::strategies::{schema, value};
 
-/// Whether the mask and the guard let `text` pass to its end; closings are looked at on the way.
-fn accepts(vocab: &Vocab, compiled: &Compiled, check: &Check, text: &str) -> Result<bool, TestCaseError> {
+/// Whether the mask and the guard let `text` pass to its end; closings are looked at on the way. Where no guard is
+/// needed, only keys written twice and endless nesting may be vetoed.
+fn accepts(
+    vocab: &Vocab,
+    compiled: &Compiled,
+    check: &Check,
+    guarded: bool,
+    text: &str,
+) -> Result<bool, TestCaseError> {
     let mut matcher = compiled.matcher();
     let mut before = Vec::new();
     for (i, token) in vocab.tokenize(text, false).into_iter().enumerate() {
@@ -27,8 +38,16 @@ fn accepts(vocab: &Vocab, compiled: &Compiled, check: &Check, text: &str) -> Res
             prop_assert!(is_valid, "closed to {whole:?}, which is invalid");
         }
         let allowed = !matcher.is_stopped() && matcher.allows(token).map_err(|e| TestCaseError::fail(e.to_string()))?;
-        if !allowed || matcher.accept(token).map_err(|e| TestCaseError::fail(e.to_string()))? != Verdict::Taken {
+        if !allowed {
             return Ok(false);
+        }
+        match matcher.accept(token).map_err(|e| TestCaseError::fail(e.to_string()))? {
+            Verdict::Taken => {}
+            Verdict::Vetoed(veto) => {
+                let is_usual = matches!(veto, Veto::DuplicateKey | Veto::Depth);
+                prop_assert!(guarded || is_usual, "vetoed for {}, but no guard is needed", veto.as_str());
+                return Ok(false);
+            }
         }
         before.extend_from_slice(vocab.bytes(token));
     }
@@ -56,11 +75,65 @@ fn holds(vocab: &Vocab, compiler: &Compiler, schema: &Value, values: &[Value]) -
         }
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
+    let report = report(&document, 0.0, compiled.cheapest_tokens()).map_err(|e| TestCaseError::fail(e.to_string()))?;
     for value in values {
         let is_valid = check.judge(&value.to_string()).is_ok();
         let plain = in_declared_order(&document, value);
-        let is_accepted = accepts(vocab, &compiled, &check, &plain)?;
+        let is_accepted = accepts(vocab, &compiled, &check, report.needs_guard, &plain)?;
         prop_assert_eq!(is_accepted, is_valid, "{}", plain);
+    }
+    shortest_is_as_announced(&compiled, &report)?;
+    annotations_say_nothing(&document, &check, &report, values)?;
+    walks_end_valid(&document, &check)
+}
+
+fn shortest_is_as_announced(compiled: &Compiled, report: &Report) -> Result<(), TestCaseError> {
+    let Some(n_announced) = report.cheapest_tokens else { return Ok(()) };
+    prop_assert!(
+        n_announced >= compiled.least_tokens(),
+        "{n_announced} tokens, but {} at least",
+        compiled.least_tokens()
+    );
+    let mut matcher = compiled.matcher();
+    let ending = matcher.closing_tokens();
+    prop_assert_eq!(ending.as_ref().map(Vec::len), Some(n_announced));
+    for token in ending.into_iter().flatten() {
+        let verdict = matcher.accept(token).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(verdict, Verdict::Taken, "the shortest answer is vetoed");
+    }
+    prop_assert!(matcher.is_stopped() || matcher.is_accepting().unwrap_or(false), "the shortest answer may not end");
+    Ok(())
+}
+
+/// What the report calls an annotation can be left out.
+fn annotations_say_nothing(
+    document: &Document,
+    check: &Check,
+    report: &Report,
+    values: &[Value],
+) -> Result<(), TestCaseError> {
+    let mut without = document.value().clone();
+    for keyword in report.keywords.iter().filter(|keyword| keyword.fate == Fate::Annotation) {
+        let pointer = Pointer::parse(&keyword.pointer);
+        if let (Some(Value::Object(map)), Some(name)) =
+            (pointer.parent().resolve_mut(&mut without), pointer.parts().last())
+        {
+            map.shift_remove(name);
+        }
+    }
+    let Ok(without) = Check::new(&without) else { return Ok(()) };
+    for value in values.iter().map(Value::to_string) {
+        prop_assert_eq!(check.judge(&value).is_ok(), without.judge(&value).is_ok(), "annotations decide {}", value);
+    }
+    Ok(())
+}
+
+fn walks_end_valid(document: &Arc<Document>, check: &Check) -> Result<(), TestCaseError> {
+    let Ok(sampler) = Sampler::of(Arc::clone(document), Options { max_bytes: 60, max_depth: 4 }) else { return Ok(()) };
+    let mut rng = ChaCha8Rng::seed_from_u64(document.value().to_string().len() as u64);
+    for _ in 0..2 {
+        let text = sampler.text(&mut rng);
+        prop_assert!(check.judge(&text).is_ok(), "a walk ended at {}", text);
     }
     Ok(())
 }

@@ -28,8 +28,34 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A schema out of all keywords of 2020-12.
+/// A schema out of all keywords of 2020-12; every fourth has definitions.
 pub(crate) fn schema() -> impl Strategy<Value = Value> {
+    prop_oneof![3 => without_definitions(), 1 => with_definitions()]
+}
+
+/// Half of its subschemas refer to one of two definitions, which refer to nothing but the root.
+fn with_definitions() -> impl Strategy<Value = Value> {
+    let refer = |value: Value, bits: u32| {
+        let mut n = 0;
+        let mut value = value;
+        drawplate::schema::walk::rewrite(&mut value, &mut |schema| {
+            n += 1;
+            if let (Value::Object(map), true) = (schema, bits & (1 << (n % 32)) != 0) {
+                map.entry("$ref").or_insert(json!(if n % 2 == 0 { "#/$defs/x" } else { "#y" }));
+            }
+        });
+        value
+    };
+    let definition = || without_definitions().prop_filter("an object", Value::is_object);
+    (definition(), definition(), definition(), any::<u32>()).prop_map(move |(root, x, mut y, bits)| {
+        let mut root = refer(root, bits);
+        y["$anchor"] = json!("y");
+        root["$defs"] = json!({"x": x, "y": y});
+        root
+    })
+}
+
+fn without_definitions() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         4 => keyword_of_scalars().prop_map(|(key, value)| json!({key: value})),
         1 => any::<bool>().prop_map(Value::from),
@@ -61,6 +87,8 @@ fn keyword_of_scalars() -> impl Strategy<Value = (String, Value)> {
         1 => number().prop_map(with("exclusiveMinimum")),
         1 => number().prop_map(with("exclusiveMaximum")),
         1 => select(vec![json!(1), json!(2), json!(3), json!(0.5), json!(0.25), json!(1.5)]).prop_map(with("multipleOf")),
+        1 => select(vec!["base64", "base32"]).prop_map(Value::from).prop_map(with("contentEncoding")),
+        1 => Just(json!("application/json")).prop_map(with("contentMediaType")),
         1 => count().prop_map(Value::from).prop_map(with("minLength")),
         1 => count().prop_map(Value::from).prop_map(with("maxLength")),
         2 => select(PATTERNS.to_vec()).prop_map(Value::from).prop_map(with("pattern")),

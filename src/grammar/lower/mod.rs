@@ -15,6 +15,7 @@ mod string;
 use std::collections::HashMap;
 
 use jsonschema::canonical::{CanonicalSchema, CanonicalView};
+use serde_json::Value;
 
 use self::order::{Order, Sources};
 pub use self::order::{in_declared_order, in_file_order};
@@ -25,6 +26,8 @@ use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError};
 
 /// Shapes of one schema: more than the largest schema of MaskBench needs, little enough to be answered in time.
 const MAX_SHAPES: usize = 200_000;
+/// Orders of keys in which one definition is written.
+const MAX_ORDERS: usize = 4;
 /// How deep canonical schemas may nest, what they refer to included.
 const MAX_DEPTH: usize = 10_000;
 
@@ -81,7 +84,8 @@ pub(super) fn any_number() -> String {
 
 struct Lowering<'a> {
     shapes: Shapes,
-    by_reference: HashMap<String, ShapeId>,
+    /// The shapes of what is referred to, each with the schemas that order its keys.
+    by_reference: HashMap<String, Vec<(Vec<*const Value>, ShapeId)>>,
     order: Order<'a>,
     any_order: bool,
     depth: usize,
@@ -145,7 +149,11 @@ impl<'a> Lowering<'a> {
         schema: &CanonicalSchema,
         sources: &Sources<'a>,
     ) -> Result<ShapeId, SchemaError> {
-        if let Some(id) = self.by_reference.get(uri) {
+        // Why: what else applies to the value has a say in the order of its keys. Mostly nothing else does.
+        let known = self.by_reference.entry(uri.to_owned()).or_default();
+        let ordering = Order::ordering(sources);
+        let same = known.iter().find(|(other, _)| *other == ordering);
+        if let Some((_, id)) = same.or_else(|| known.first().filter(|_| known.len() >= MAX_ORDERS)) {
             return Ok(*id);
         }
         let Some(target) = schema.definition(uri) else {
@@ -153,7 +161,7 @@ impl<'a> Lowering<'a> {
             return Ok(self.residual(id, schema));
         };
         let id = self.shapes.reserve(Some(target.clone()));
-        self.by_reference.insert(uri.to_owned(), id);
+        self.by_reference.entry(uri.to_owned()).or_default().push((ordering, id));
         let inner = self.lower(&target, sources)?;
         self.shapes.set(id, Shape::AnyOf(vec![inner]));
         Ok(id)

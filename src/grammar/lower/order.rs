@@ -14,6 +14,26 @@ pub(super) type Sources<'a> = Vec<&'a Value>;
 /// Enough for real schemas; beyond it only the order of keys suffers.
 const MAX_SOURCES: usize = 256;
 
+/// Keywords that name keys, or hold schemas of other values.
+const ORDERING: [&str; 16] = [
+    "properties",
+    "patternProperties",
+    "additionalProperties",
+    "unevaluatedProperties",
+    "propertyNames",
+    "required",
+    "dependentRequired",
+    "dependentSchemas",
+    "dependencies",
+    "const",
+    "enum",
+    "items",
+    "prefixItems",
+    "additionalItems",
+    "unevaluatedItems",
+    "contains",
+];
+
 /// The document.
 pub(super) struct Order<'a>(Targets<'a>);
 
@@ -24,6 +44,12 @@ impl<'a> Order<'a> {
 
     pub(super) fn root(&self) -> Sources<'a> {
         self.expand(&[self.0.root()])
+    }
+
+    /// Those of `sources` that have a say in the order of keys, here or further down.
+    pub(super) fn ordering(sources: &Sources<'a>) -> Vec<*const Value> {
+        let has_say = |source: &&&Value| ORDERING.iter().any(|keyword| source.get(*keyword).is_some());
+        sources.iter().filter(has_say).map(|source| std::ptr::from_ref(*source)).collect()
     }
 
     /// The keys that `sources` name, in their order.
@@ -38,7 +64,7 @@ impl<'a> Order<'a> {
                         let listed = names.get("enum").and_then(Value::as_array);
                         keys.extend(listed.into_iter().flatten().filter_map(Value::as_str));
                     }
-                    ("dependentRequired" | "dependencies", Value::Object(lists)) => {
+                    ("dependentRequired" | "dependentSchemas" | "dependencies", Value::Object(lists)) => {
                         for (key, list) in lists {
                             keys.push(key.as_str());
                             keys.extend(list.as_array().into_iter().flatten().filter_map(Value::as_str));
@@ -147,6 +173,13 @@ pub fn in_file_order(value: &Value) -> String {
 
 /// Writes a value to which the sources `at` apply; without them, keys stay where they are.
 fn write<'a>(at: Option<(&Order<'a>, &Sources<'a>)>, value: &Value, out: &mut String) {
+    // Why: inside of what is listed, keys stand as they are listed.
+    if (value.is_object() || value.is_array())
+        && let Some((_, sources)) = at
+        && let Some(listed) = listed(sources, value)
+    {
+        return write(None, listed, out);
+    }
     match value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
@@ -176,13 +209,17 @@ fn write<'a>(at: Option<(&Order<'a>, &Sources<'a>)>, value: &Value, out: &mut St
     }
 }
 
+/// The value that equals `value` in a list of the `sources`.
+fn listed<'a>(sources: &Sources<'a>, value: &Value) -> Option<&'a Value> {
+    let of = |source: &&'a Value| {
+        let listed = source.get("enum").and_then(Value::as_array).into_iter().flatten();
+        source.get("const").into_iter().chain(listed).find(|listed| *listed == value)
+    };
+    sources.iter().find_map(of)
+}
+
 fn sort_as_declared(sources: &Sources<'_>, entries: &mut [(&String, &Value)]) {
-    let is_listed = sources.iter().any(|source| source.get("const").is_some() || source.get("enum").is_some());
     let rank: HashMap<&str, usize> =
         Order::keys(sources).into_iter().enumerate().rev().map(|(i, key)| (key, i)).collect();
-    entries.sort_by_key(|(key, _)| {
-        // Why: inside a listed value keys stand as they are listed, and the value has come from there.
-        let name = if is_listed { "" } else { key.as_str() };
-        (rank.get(key.as_str()).copied().unwrap_or(usize::MAX), name)
-    });
+    entries.sort_by_key(|(key, _)| (rank.get(key.as_str()).copied().unwrap_or(usize::MAX), key.as_str()));
 }
