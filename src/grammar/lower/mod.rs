@@ -82,6 +82,12 @@ pub(super) fn any_number() -> String {
     number::pattern(&number::Numbers::default()).expect("there are numbers")
 }
 
+/// The texts of any integer.
+pub(super) fn any_integer() -> String {
+    let integers = number::Numbers { integers: true, ..number::Numbers::default() };
+    number::pattern(&integers).expect("there are integers")
+}
+
 struct Lowering<'a> {
     shapes: Shapes,
     /// The shapes of what is referred to, each with the schemas that order its keys.
