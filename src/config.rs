@@ -107,6 +107,9 @@ pub struct ConformanceArgs {
     /// Let keys come in any order: values are then written as they stand in the file.
     #[arg(long)]
     pub any_order: bool,
+    /// Allow every spelling of keys, strings and numbers.
+    #[arg(long)]
+    pub any_spelling: bool,
     /// Only every N-th case.
     #[arg(long, value_name = "N")]
     pub every: Option<usize>,

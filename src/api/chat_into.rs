@@ -4,12 +4,13 @@ use serde_json::json;
 
 use super::error::ApiError;
 use super::wire::chat_request::{
-    ChatMessage, ChatRequest, ChatTool, FunctionDefinition, PropertyOrder, ResponseFormat, ToolChoiceField,
+    ChatMessage, ChatRequest, ChatTool, DrawplateOptions, FunctionDefinition, PropertyOrder, ResponseFormat, Spelling,
+    ToolChoiceField,
 };
 use crate::chat::{Message, Role};
 use crate::engine::Sampling;
 use crate::generation::{Output, Request, RequestTool};
-use crate::grammar::KeyOrder;
+use crate::grammar::{KeyOrder, Spellings, Style};
 use crate::tools::{ToolCall, ToolChoice};
 
 /// Translates `wire`.
@@ -31,10 +32,7 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
         tool_choice,
         parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
         output: into_output(wire.response_format),
-        key_order: match wire.drawplate.as_ref().map(|options| options.property_order) {
-            Some(PropertyOrder::Any) => KeyOrder::Any,
-            Some(PropertyOrder::Declared) | None => KeyOrder::Declared,
-        },
+        style: wire.drawplate.as_ref().map(style).unwrap_or_default(),
         wants_report: wire.drawplate.is_some_and(|options| options.report),
         max_tokens: max_tokens(wire.max_completion_tokens, wire.max_tokens),
         stop: wire.stop.unwrap_or_default(),
@@ -73,6 +71,19 @@ fn into_bias(bias: Vec<(u32, f64)>, n_vocab: usize) -> Result<Vec<(u32, f32)>, A
         return Err(ApiError::bad_request(Some("logit_bias"), Some("invalid_value"), message));
     }
     Ok(bias.into_iter().map(|(token, value)| (token, float(Some(value), 0.0))).collect())
+}
+
+fn style(options: &DrawplateOptions) -> Style {
+    Style {
+        order: match options.property_order {
+            PropertyOrder::Any => KeyOrder::Any,
+            PropertyOrder::Declared => KeyOrder::Declared,
+        },
+        spelling: match options.spelling {
+            Spelling::Any => Spellings::Any,
+            Spelling::Plain => Spellings::Plain,
+        },
+    }
 }
 
 fn into_output(format: Option<ResponseFormat>) -> Output {

@@ -202,7 +202,7 @@ fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>) -> Op
     let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
     match (tools, answer) {
         ([], None) => None,
-        ([], Some(document)) => Some(Spec { order: request.key_order, ..Spec::value(Arc::clone(document)) }),
+        ([], Some(document)) => Some(Spec { style: request.style, ..Spec::value(Arc::clone(document)) }),
         (tools, _) => Some(FORMAT.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::chat::Message;
 use crate::engine::Sampling;
-use crate::grammar::KeyOrder;
+use crate::grammar::Style;
 use crate::tools::ToolChoice;
 
 /// A request in the words of no particular endpoint.
@@ -30,8 +30,8 @@ pub struct Request {
     pub n: usize,
     /// Report log probabilities with this many alternatives.
     pub logprobs: Option<u8>,
-    /// The order of declared keys in a bound answer.
-    pub key_order: KeyOrder,
+    /// What is left open about the text of a bound answer.
+    pub style: Style,
     /// Say what became of each keyword of the answer's schema.
     pub wants_report: bool,
 }

@@ -9,7 +9,7 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use super::lower::Thrift;
-use super::{KeyOrder, Spec};
+use super::{KeyOrder, Spec, Spellings, Style};
 use crate::schema::Document;
 
 /// The hash of everything that makes a grammar, and the size of it.
@@ -23,7 +23,7 @@ impl Key {
     /// The key of a whole grammar.
     pub(super) fn of(spec: &Spec) -> Self {
         let mut hasher = Hasher::default();
-        hasher.part(&[u8::from(spec.order == KeyOrder::Any)]);
+        hasher.style(spec.style);
         hasher.part(spec.lark.as_bytes());
         for (name, document) in &spec.schemas {
             hasher.part(name.as_bytes());
@@ -33,9 +33,10 @@ impl Key {
     }
 
     /// The key of one schema.
-    pub(super) fn of_piece(document: &Document, order: KeyOrder, thrift: Thrift) -> Self {
+    pub(super) fn of_piece(document: &Document, style: Style, thrift: Thrift) -> Self {
         let mut hasher = Hasher::default();
-        hasher.part(&[u8::from(order == KeyOrder::Any), u8::from(thrift == Thrift::Strict)]);
+        hasher.style(style);
+        hasher.part(&[u8::from(thrift == Thrift::Strict)]);
         hasher.document(document);
         hasher.finish()
     }
@@ -52,6 +53,10 @@ impl Hasher {
         self.n_bytes += bytes.len();
         self.hash.update((bytes.len() as u64).to_le_bytes());
         self.hash.update(bytes);
+    }
+
+    fn style(&mut self, Style { order, spelling }: Style) {
+        self.part(&[u8::from(order == KeyOrder::Any), u8::from(spelling == Spellings::Any)]);
     }
 
     fn document(&mut self, document: &Document) {

@@ -59,8 +59,28 @@ pub struct Spec {
     pub schemas: Vec<(String, Arc<Document>)>,
     /// After which texts a value of a schema begins, for answers that are more than one value.
     pub places: Vec<(String, String)>,
+    /// What the schemas leave open about the text of values.
+    pub style: Style,
+}
+
+/// What a schema leaves open about the text of its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Style {
     /// The order of keys.
     pub order: KeyOrder,
+    /// The spelling of keys, strings and numbers.
+    pub spelling: Spellings,
+}
+
+/// Which of the spellings that JSON has for a string or a number are allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Spellings {
+    /// What serializers write: integers without fraction, which typed clients choke on, and no needless escapes where
+    /// the schema says what is in a string.
+    #[default]
+    Plain,
+    /// All: `1.0` and `10e-1` are integers, and `"\u0061"` is `"a"` everywhere.
+    Any,
 }
 
 /// The order in which an object's declared keys are written.
@@ -81,7 +101,7 @@ impl Spec {
             lark: ALONE.to_owned(),
             schemas: vec![(ANSWER.to_owned(), document)],
             places: Vec::new(),
-            order: KeyOrder::Declared,
+            style: Style::default(),
         }
     }
 }
@@ -231,8 +251,8 @@ impl Compiler {
         let one = |(name, document): &(String, Arc<Document>)| {
             let piece = match spec.schemas.len() {
                 // Why: the grammar of a schema that stands alone is kept itself.
-                1 => Piece::of(document, spec.order, thrift, deadline).map(Arc::new),
-                _ => self.piece(document, spec.order, thrift, deadline),
+                1 => Piece::of(document, spec.style, thrift, deadline).map(Arc::new),
+                _ => self.piece(document, spec.style, thrift, deadline),
             };
             match piece {
                 Ok(piece) => Ok((name.clone(), piece)),
@@ -259,16 +279,16 @@ impl Compiler {
     fn piece(
         &self,
         document: &Document,
-        order: KeyOrder,
+        style: Style,
         thrift: Thrift,
         deadline: &Deadline,
     ) -> Result<Arc<Piece>, SchemaError> {
-        let key = Key::of_piece(document, order, thrift);
+        let key = Key::of_piece(document, style, thrift);
         if let Some(hit) = self.pieces.get(&key) {
             METRICS.grammar_piece_hits.inc();
             return hit;
         }
-        let piece = Piece::of(document, order, thrift, deadline).map(Arc::new);
+        let piece = Piece::of(document, style, thrift, deadline).map(Arc::new);
         // Why: time ran out for all pieces together, which says nothing of the last one.
         if deadline.look().is_ok() {
             self.pieces.put(key, piece.clone());
@@ -328,7 +348,7 @@ pub struct Summary {
 /// # Errors
 /// If the schema is refused, or takes too long.
 pub fn summarize(document: &Document, deadline: &Deadline) -> Result<Summary, SchemaError> {
-    let one = Piece::of(document, KeyOrder::Declared, Thrift::Ordinary, deadline)?;
+    let one = Piece::of(document, Style::default(), Thrift::Ordinary, deadline)?;
     Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_size: one.rules.size() })
 }
 

@@ -90,7 +90,9 @@ impl Emitter<'_> {
                 [only] => self.text(only),
                 _ => self.rules.terminal(Terminal::Texts(texts.clone())),
             },
-            Shape::String(text) => self.rules.terminal(Terminal::String(text.lang.clone(), spelling(&text.lang), "")),
+            Shape::String(text) => {
+                self.rules.terminal(Terminal::String(text.lang.clone(), self.shapes.spelling(&text.lang), ""))
+            }
             Shape::Number(patterns) => self.rules.terminal(Terminal::Number(patterns.clone())),
             Shape::Array(_) | Shape::Object(_) | Shape::AnyOf(_) => {
                 if let Some(rule) = self.written[id.0 as usize] {
@@ -133,7 +135,7 @@ impl Emitter<'_> {
             let scalar = self.rules.terminal(scalar);
             self.rules.add(rule, vec![scalar]);
         }
-        let key = self.rules.terminal(Terminal::String(Lang::all(), Spelling::Plain, ":"));
+        let key = self.rules.terminal(Terminal::String(Lang::all(), self.shapes.key_spelling(), ":"));
         let comma = self.text(",");
         for (open, item, close) in [("[", vec![any], "]"), ("{", vec![key, any], "}")] {
             let (open, close) = (self.text(open), self.text(close));
@@ -200,13 +202,18 @@ impl Emitter<'_> {
         let is_productive = self.is_productive;
         let mut declared = Vec::with_capacity(object.declared.len());
         for property in object.declared.iter().filter(|property| is_productive[property.shape.0 as usize]) {
-            let key = self.text(&format!("{}:", serde_json::Value::from(property.name.as_str())));
+            let key = match self.shapes.key_spelling() {
+                Spelling::Plain => self.text(&format!("{}:", serde_json::Value::from(property.name.as_str()))),
+                Spelling::Full => {
+                    self.rules.terminal(Terminal::String(Lang::literal(&property.name), Spelling::Full, ":"))
+                }
+            };
             let value = self.value(property.shape);
             declared.push(Pair { key, value, is_required: property.is_required });
         }
         let mut others = Vec::with_capacity(object.open.len());
         for other in object.open.iter().filter(|other| is_productive[other.shape.0 as usize]) {
-            let key = self.rules.terminal(Terminal::String(keys(other), Spelling::Plain, ":"));
+            let key = self.rules.terminal(Terminal::String(keys(other), self.shapes.key_spelling(), ":"));
             let value = self.value(other.shape);
             others.push(vec![key, value]);
         }
@@ -302,12 +309,4 @@ pub(super) fn keys(open: &OpenKeys) -> Lang {
     }
     let declared = Lang::or(open.except.iter().map(|name| Lang::literal(name)).collect());
     Lang::and(vec![open.keys.clone(), Lang::complement(declared)])
-}
-
-/// Strings that the schema leaves open may be spelled in full; where it says what is in them, plainly.
-pub(super) fn spelling(lang: &Lang) -> Spelling {
-    match lang {
-        Lang::Repeat(inner, _, _) if **inner == Lang::any_char() => Spelling::Full,
-        _ => Spelling::Plain,
-    }
 }

@@ -27,7 +27,8 @@ mod vocab_file;
 mod watching;
 
 pub use compiler::{
-    ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, STACK_BYTES, Spec, Summary, summarize,
+    ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, STACK_BYTES, Spec, Spellings, Style, Summary,
+    summarize,
 };
 pub(crate) use lark::quote;
 pub use lower::{in_declared_order, in_file_order};

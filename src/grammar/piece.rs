@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::KeyOrder;
+use super::Style;
 use super::close::Closer;
 use super::emit::emit;
 use super::least::{Least, least};
@@ -28,11 +28,11 @@ impl Piece {
     /// If the schema is refused, or takes too long.
     pub(super) fn of(
         document: &Document,
-        order: KeyOrder,
+        style: Style,
         thrift: Thrift,
         deadline: &Deadline,
     ) -> Result<Self, SchemaError> {
-        let (shapes, analysis) = lower(document, order, thrift, deadline)?;
+        let (shapes, analysis) = lower(document, style, thrift, deadline)?;
         let refused = |kind| SchemaError::at(Pointer::default(), kind);
         let Some(rules) = emit(&shapes) else {
             let why = "every value would have to hold another without end".to_owned();

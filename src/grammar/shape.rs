@@ -5,6 +5,8 @@
 
 use jsonschema::canonical::CanonicalSchema;
 
+use super::Spellings;
+use super::spelling::Spelling;
 use crate::schema::pattern::Lang;
 
 /// An index into [`Shapes`].
@@ -16,6 +18,7 @@ pub(super) struct ShapeId(pub(super) u32);
 pub(super) struct Shapes {
     nodes: Vec<Node>,
     pub(super) root: ShapeId,
+    spelling: Spellings,
 }
 
 /// A shape with what the guard needs to know of it.
@@ -103,8 +106,25 @@ pub(super) struct OpenKeys {
 
 impl Shapes {
     /// Makes an arena whose root is not there yet.
-    pub(super) fn new() -> Self {
-        Self { nodes: Vec::new(), root: ShapeId(0) }
+    pub(super) fn new(spelling: Spellings) -> Self {
+        Self { nodes: Vec::new(), root: ShapeId(0), spelling }
+    }
+
+    /// How strings with content in `lang` are spelled: in full if the schema leaves them open, or all are to be.
+    pub(super) fn spelling(&self, lang: &Lang) -> Spelling {
+        match (self.spelling, lang) {
+            (Spellings::Any, _) => Spelling::Full,
+            (Spellings::Plain, Lang::Repeat(inner, _, _)) if **inner == Lang::any_char() => Spelling::Full,
+            (Spellings::Plain, _) => Spelling::Plain,
+        }
+    }
+
+    /// How keys are spelled.
+    pub(super) fn key_spelling(&self) -> Spelling {
+        match self.spelling {
+            Spellings::Any => Spelling::Full,
+            Spellings::Plain => Spelling::Plain,
+        }
     }
 
     /// Reserves a place, so that a shape can refer to itself.

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiled, Compiler, Fate, Report, Spec, Verdict, Vocab, in_declared_order, report};
+use drawplate::grammar::{
+    Budget, Compiled, Compiler, Fate, Report, Spec, Spellings, Style, Verdict, Vocab, in_declared_order, report,
+};
 use drawplate::guard::{Check, Veto};
 use drawplate::schema::{Document, ErrorKind, Limits, Pointer};
 use drawplate::testing::{Options, Sampler};
@@ -75,6 +77,7 @@ fn holds(vocab: &Vocab, compiler: &Compiler, schema: &Value, values: &[Value]) -
         }
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
+    free_spelling_is_free(vocab, compiler, &document, &check, values)?;
     let report = report(&document, 0.0, compiled.cheapest_tokens()).map_err(|e| TestCaseError::fail(e.to_string()))?;
     for value in values {
         let is_valid = check.judge(&value.to_string()).is_ok();
@@ -85,6 +88,59 @@ fn holds(vocab: &Vocab, compiler: &Compiler, schema: &Value, values: &[Value]) -
     shortest_is_as_announced(&compiled, &report)?;
     annotations_say_nothing(&document, &check, &report, values)?;
     walks_end_valid(&document, &check)
+}
+
+/// Where every spelling is allowed, the same values are accepted however they are written.
+fn free_spelling_is_free(
+    vocab: &Vocab,
+    compiler: &Compiler,
+    document: &Arc<Document>,
+    check: &Check,
+    values: &[Value],
+) -> Result<(), TestCaseError> {
+    let style = Style { spelling: Spellings::Any, ..Style::default() };
+    let Ok(compiled) = compiler.compile(&Spec { style, ..Spec::value(Arc::clone(document)) }) else { return Ok(()) };
+    for value in values.iter().take(3) {
+        let text = respelled(&in_declared_order(document, value));
+        let is_valid = check.judge(&text).is_ok();
+        let is_accepted = accepts(vocab, &compiled, check, true, &text)?;
+        prop_assert_eq!(is_accepted, is_valid, "{}", text);
+    }
+    Ok(())
+}
+
+/// The same JSON, every character of a string as an escape, every whole number with a fraction or an exponent.
+fn respelled(text: &str) -> String {
+    let mut out = String::new();
+    let (mut rest, mut n_numbers) = (text, 0);
+    while let Some(first) = rest.chars().next() {
+        if first == '"' {
+            let bytes = rest.as_bytes();
+            let end = 1 + (1..bytes.len()).find(|at| bytes[*at] == b'"' && ends_string(&bytes[..*at])).unwrap();
+            let content: String = serde_json::from_str(&rest[..end]).unwrap();
+            let escapes: Vec<String> = content.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            out.push_str(&format!("\"{}\"", escapes.concat()));
+            rest = &rest[end..];
+        } else if first == '-' || first.is_ascii_digit() {
+            let end = rest.find(|c: char| !"+-.eE0123456789".contains(c)).unwrap_or(rest.len());
+            let number = &rest[..end];
+            n_numbers += 1;
+            out.push_str(number);
+            if number.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
+                out.push_str(if n_numbers % 2 == 0 { "e+0" } else { ".0" });
+            }
+            rest = &rest[end..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// Whether a quote behind `text` is no escaped one.
+fn ends_string(text: &[u8]) -> bool {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0
 }
 
 fn shortest_is_as_announced(compiled: &Compiled, report: &Report) -> Result<(), TestCaseError> {

@@ -161,6 +161,8 @@ fn keys_come_in_any_order_where_that_is_asked_for() {
     let declared = server.chat(&bound_body(schema.clone(), json!({})));
     let content = declared.body["choices"][0]["message"]["content"].as_str().unwrap();
     assert!(content.find("first") < content.find("second"), "{content}");
+    let wrong = server.chat(&bound_body(schema.clone(), json!({"drawplate": {"spelling": "wild"}})));
+    assert_eq!((wrong.status, &wrong.body["error"]["param"]), (400, &json!("drawplate.spelling")));
     let wrong = server.chat(&bound_body(schema.clone(), json!({"drawplate": {"property_order": "alphabetical"}})));
     assert_eq!((wrong.status, &wrong.body["error"]["param"]), (400, &json!("drawplate.property_order")));
     // Whatever the model wants, every required key comes, and none comes twice.

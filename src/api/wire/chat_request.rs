@@ -112,8 +112,21 @@ pub struct StreamOptions {
 pub struct DrawplateOptions {
     /// The order of declared keys: "declared" or "any".
     pub property_order: PropertyOrder,
+    /// The spelling of keys, strings and numbers: "plain" or "any".
+    pub spelling: Spelling,
     /// Say in the answer what became of each keyword of the schema.
     pub report: bool,
+}
+
+/// The spelling of keys, strings and numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Spelling {
+    /// As serializers write them; integers without fraction or exponent.
+    #[default]
+    Plain,
+    /// As JSON allows them.
+    Any,
 }
 
 /// The order of declared keys.
@@ -512,10 +525,14 @@ fn read_drawplate(item: &Item<'_>) -> Result<DrawplateOptions, FieldError> {
         Some("any") => PropertyOrder::Any,
         _ => PropertyOrder::Declared,
     };
+    let spelling = match f.get("spelling").map(|i| i.one_of(&["plain", "any"])).transpose()? {
+        Some("any") => Spelling::Any,
+        _ => Spelling::Plain,
+    };
     let report = f.get("report").map(|i| i.boolean()).transpose()?.unwrap_or(false);
     match f.unknown().first() {
         // Why: whoever uses these options relies on them.
         Some(path) => Err(FieldError::new(path, "unknown_parameter", format!("Unknown parameter: '{path}'."))),
-        None => Ok(DrawplateOptions { property_order, report }),
+        None => Ok(DrawplateOptions { property_order, spelling, report }),
     }
 }

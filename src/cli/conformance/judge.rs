@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::cases::{Case, Test};
 use crate::grammar::{
-    Compiled, Compiler, GrammarError, KeyOrder, Spec, Verdict, Vocab, in_declared_order, in_file_order,
+    Compiled, Compiler, GrammarError, KeyOrder, Spec, Style, Verdict, Vocab, in_declared_order, in_file_order,
 };
 use crate::guard::Check;
 use crate::schema::{Document, ErrorKind, Limits, SchemaError};
@@ -34,13 +34,7 @@ pub(super) struct Outcome {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct How {
     pub(super) closes: bool,
-    pub(super) any_order: bool,
-}
-
-impl How {
-    fn order(self) -> KeyOrder {
-        if self.any_order { KeyOrder::Any } else { KeyOrder::Declared }
-    }
+    pub(super) style: Style,
 }
 
 #[derive(Debug)]
@@ -81,12 +75,12 @@ pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, how: How) -
             return judge_refusal(outcome, case);
         }
     };
-    let compiled = compiler.compile(&Spec { order: how.order(), ..Spec::value(Arc::clone(&document)) });
+    let compiled = compiler.compile(&Spec { style: how.style, ..Spec::value(Arc::clone(&document)) });
     outcome.compile_ms = started.elapsed().as_secs_f64() * 1e3;
     match compiled {
         Ok(compiled) => {
             for test in &case.tests {
-                let text = if test.valid && !how.any_order {
+                let text = if test.valid && how.style.order == KeyOrder::Declared {
                     in_declared_order(&document, &test.data)
                 } else if test.valid {
                     in_file_order(&test.data)

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use super::UsageError;
 use super::vocab::load_vocab;
 use crate::config::ConformanceArgs;
-use crate::grammar::{Budget, Compiler, STACK_BYTES};
+use crate::grammar::{Budget, Compiler, KeyOrder, STACK_BYTES, Spellings, Style};
 
 /// Runs the suite and prints the result.
 pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
@@ -27,6 +27,10 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
     // Why: each case is compiled once; a cache would only take memory.
     let budget = Budget { cache_bytes: 0, ..Budget::default() };
     let compiler = Compiler::new(&vocab, budget)?;
+    let style = Style {
+        order: if args.any_order { KeyOrder::Any } else { KeyOrder::Declared },
+        spelling: if args.any_spelling { Spellings::Any } else { Spellings::Plain },
+    };
     let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new(cases.len() as u64) };
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").context("a fixed template")?);
     let failures = args.failures.as_deref().map(open).transpose()?.map(Mutex::new);
@@ -36,12 +40,7 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
         cases
             .par_iter()
             .map(|case| {
-                let outcome = judge::judge(
-                    case,
-                    &compiler,
-                    &vocab,
-                    judge::How { closes: args.closing, any_order: args.any_order },
-                );
+                let outcome = judge::judge(case, &compiler, &vocab, judge::How { closes: args.closing, style });
                 bar.inc(1);
                 if let (Some(file), Some(line)) = (&failures, outcome.failure(case)) {
                     let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);

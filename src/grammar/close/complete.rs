@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::part::{Part, State, render};
 use super::scalar::Texts;
-use crate::grammar::emit::spelling;
 use crate::grammar::lower::any_number;
 use crate::grammar::shape::{Shape, ShapeId, Shapes, Text};
 use crate::grammar::spelling::Spelling;
@@ -35,7 +34,7 @@ const MAX_COUNTED: u32 = 20_000;
 
 /// One search.
 pub(super) struct Completion<'a> {
-    shapes: &'a Shapes,
+    pub(super) shapes: &'a Shapes,
     checks: &'a HashMap<ShapeId, Arc<Check>>,
     known: &'a mut Known,
     /// Shapes whose shortest text is being looked for: it never holds one of them again.
@@ -106,9 +105,8 @@ impl<'a> Completion<'a> {
             Shape::Anything => self.anything(part).into_iter().collect(),
             Shape::Literals(texts) => literals(texts, part, n),
             Shape::String(text) => match part {
-                Part::Missing | Part::Scalar { .. } => {
-                    self.scalar((id, 0), part, n, || Texts::of_strings(&counted(text)?, spelling(&text.lang), ""))
-                }
+                Part::Missing | Part::Scalar { .. } => self
+                    .scalar((id, 0), part, n, || Texts::of_strings(&counted(text)?, shapes.spelling(&text.lang), "")),
                 Part::Array { .. } | Part::Object { .. } => Vec::new(),
             },
             Shape::Number(patterns) => self.scalar((id, 0), part, n, || Texts::of_numbers(patterns)),
@@ -213,7 +211,8 @@ impl<'a> Completion<'a> {
         start: &[u8],
         used: &HashSet<&str>,
     ) -> Option<Vec<u8>> {
-        let texts = self.texts(key, || Texts::of_strings(lang, Spelling::Plain, ":"))?;
+        let spelling = self.shapes.key_spelling();
+        let texts = self.texts(key, || Texts::of_strings(lang, spelling, ":"))?;
         let is_fresh = |ending: &[u8]| {
             let text = [start, ending].concat();
             let quoted = &text[..text.len().saturating_sub(1)];

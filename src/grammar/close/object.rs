@@ -10,6 +10,7 @@ use super::scalar::Texts;
 use crate::grammar::emit::keys;
 use crate::grammar::shape::{Object, Property, ShapeId};
 use crate::grammar::spelling::Spelling;
+use crate::schema::pattern::Lang;
 
 /// Keys that are made up for one object: each is held against all before it.
 const MAX_OWED: u64 = 500;
@@ -38,8 +39,9 @@ impl Completion<'_> {
         }
         let after = if object.any_order { 0 } else { object.declared.len() };
         let quoted = format!("{}:", Value::from(key));
+        let spelling = self.shapes.key_spelling();
         object.open.iter().enumerate().find_map(|(i, open)| {
-            let texts = self.texts((id, i + 1), || Texts::of_strings(&keys(open), Spelling::Plain, ":"))?;
+            let texts = self.texts((id, i + 1), || Texts::of_strings(&keys(open), spelling, ":"))?;
             texts.holds(quoted.as_bytes()).then_some((open.shape, after))
         })
     }
@@ -118,12 +120,11 @@ impl Completion<'_> {
     ) -> Vec<Start> {
         let mut found = Vec::new();
         for (i, property) in object.declared.iter().enumerate().skip(next) {
-            let quoted = format!("{}:", Value::from(property.name.as_str())).into_bytes();
-            if quoted.starts_with(start)
-                && !used.contains(property.name.as_str())
+            if !used.contains(property.name.as_str())
+                && let Some(key) = self.rest_of_key((id, i), property, start)
                 && let Some(value) = self.close(property.shape, &Part::Missing)
             {
-                let text = [&quoted[start.len()..], &value].concat();
+                let text = [key, value].concat();
                 let after = if object.any_order { 0 } else { i + 1 };
                 found.push(Start { text, after, key: Some(property.name.clone()) });
             }
@@ -141,6 +142,21 @@ impl Completion<'_> {
             found.push(Start { text, after, key: Some(name) });
         }
         found
+    }
+
+    /// What of a declared key follows `start`, with its colon.
+    fn rest_of_key(&mut self, (id, i): (ShapeId, usize), property: &Property, start: &[u8]) -> Option<Vec<u8>> {
+        let quoted = format!("{}:", Value::from(property.name.as_str())).into_bytes();
+        if let Some(rest) = quoted.strip_prefix(start) {
+            return Some(rest.to_vec());
+        }
+        if self.shapes.key_spelling() == Spelling::Plain {
+            return None;
+        }
+        // Why: counted from the other end than open keys.
+        let texts = self
+            .texts((id, usize::MAX - i), || Texts::of_strings(&Lang::literal(&property.name), Spelling::Full, ":"))?;
+        texts.endings(start, 1, |_| true).pop()
     }
 
     /// What must follow, with `extra` if it is given, to the closing brace.

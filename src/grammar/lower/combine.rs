@@ -4,6 +4,7 @@ use jsonschema::canonical::{CanonicalSchema, CanonicalView, TypedGroupView};
 use jsonschema::types::{JsonType, JsonTypeSet};
 use serde_json::Value;
 
+use super::any_number;
 use super::number::Numbers;
 use super::order::Sources;
 use super::{Lowering, number};
@@ -30,16 +31,19 @@ impl<'a> Lowering<'a> {
         if !literals.is_empty() {
             branches.push(self.shapes.push(Shape::Literals(literals), None));
         }
-        match branches.as_slice() {
+        let id = match branches.as_slice() {
             [only] => *only,
             _ => self.shapes.push(Shape::AnyOf(branches), Some(schema.clone())),
-        }
+        };
+        let wants_integers = types.contains(JsonType::Integer) && !types.contains(JsonType::Number);
+        if self.any_spelling && wants_integers { self.residual(id, schema) } else { id }
     }
 
     fn any_of_type(&mut self, ty: JsonType) -> ShapeId {
         let shape = match ty {
             JsonType::Null => Shape::Literals(vec!["null".to_owned()]),
             JsonType::Boolean => Shape::Literals(vec!["true".to_owned(), "false".to_owned()]),
+            JsonType::Integer if self.any_spelling => Shape::Number(vec![any_number()]),
             JsonType::Integer => {
                 Shape::Number(number::pattern(&Numbers { integers: true, ..Numbers::default() }).into_iter().collect())
             }
@@ -83,7 +87,14 @@ impl<'a> Lowering<'a> {
     pub(super) fn values(&mut self, values: &[Value], schema: &CanonicalSchema) -> ShapeId {
         let (composite, scalars): (Vec<&Value>, Vec<&Value>) =
             values.iter().partition(|value| value.is_array() || value.is_object());
+        let has_numbers = scalars.iter().any(|value| value.is_number()) || !composite.is_empty();
         let mut branches: Vec<ShapeId> = composite.into_iter().map(|value| self.value(value)).collect();
+        if self.any_spelling {
+            branches.extend(scalars.iter().map(|value| self.value(value)));
+            let id = self.shapes.push(Shape::AnyOf(branches), Some(schema.clone()));
+            // Why: which texts are one number, no automaton can say.
+            return if has_numbers { self.residual(id, schema) } else { id };
+        }
         if !scalars.is_empty() {
             let texts = scalars.into_iter().map(scalar_text).collect();
             branches.push(self.shapes.push(Shape::Literals(texts), Some(schema.clone())));
@@ -110,6 +121,8 @@ impl<'a> Lowering<'a> {
                     .collect();
                 Shape::Object(Object { declared, open: Vec::new(), min: 0, max: None, any_order: self.any_order })
             }
+            Value::String(text) if self.any_spelling => Shape::String(Text { lang: Lang::literal(text), length: None }),
+            Value::Number(_) if self.any_spelling => Shape::Number(vec![any_number()]),
             scalar => Shape::Literals(vec![scalar_text(scalar)]),
         };
         self.shapes.push(shape, None)

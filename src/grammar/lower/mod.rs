@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use self::order::{Order, Sources};
 pub use self::order::{in_declared_order, in_file_order};
-use super::KeyOrder;
 use super::shape::{Shape, ShapeId, Shapes};
+use super::{KeyOrder, Spellings, Style};
 use crate::schema::canonical::{Analysis, analyze};
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError};
 
@@ -56,17 +56,18 @@ impl Thrift {
 /// If the document is at fault, or too large, or the time is over.
 pub(super) fn lower(
     document: &Document,
-    key_order: KeyOrder,
+    style: Style,
     thrift: Thrift,
     deadline: &Deadline,
 ) -> Result<(Shapes, Analysis), SchemaError> {
     let analysis = analyze(document, deadline)?;
     let order = Order::new(document.value());
     let mut lowering = Lowering {
-        shapes: Shapes::new(),
+        shapes: Shapes::new(style.spelling),
         by_reference: HashMap::new(),
         order,
-        any_order: key_order == KeyOrder::Any,
+        any_order: style.order == KeyOrder::Any,
+        any_spelling: style.spelling == Spellings::Any,
         depth: 0,
         thrift,
         deadline,
@@ -94,6 +95,7 @@ struct Lowering<'a> {
     by_reference: HashMap<String, Vec<(Vec<*const Value>, ShapeId)>>,
     order: Order<'a>,
     any_order: bool,
+    any_spelling: bool,
     depth: usize,
     thrift: Thrift,
     deadline: &'a Deadline,

@@ -3,8 +3,8 @@
 use jsonschema::canonical::{CanonicalSchema, IntegerView, NumberView};
 use serde_json::Number;
 
-use super::Lowering;
 use super::number::{Bound, Numbers, pattern};
+use super::{Lowering, any_number};
 use crate::grammar::shape::{Shape, ShapeId};
 
 /// Multiples are listed when there are at most so many.
@@ -35,6 +35,13 @@ impl Lowering<'_> {
         mut is_exact: bool,
         schema: &CanonicalSchema,
     ) -> ShapeId {
+        if self.any_spelling {
+            // Why: whether 1.50e1 is an integer, and how large, no automaton can say.
+            let is_open = !numbers.integers && divisors.is_empty() && is_exact;
+            let is_open = is_open && numbers.minimum.is_none() && numbers.maximum.is_none();
+            let id = self.shapes.push(Shape::Number(vec![any_number()]), Some(schema.clone()));
+            return if is_open { id } else { self.residual(id, schema) };
+        }
         if let Some(texts) = listed(numbers, divisors) {
             let shape = if texts.is_empty() { Shape::Nothing } else { Shape::Literals(texts) };
             let id = self.shapes.push(shape, Some(schema.clone()));

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Tool, ToolCall, ToolChoice};
-use crate::grammar::{KeyOrder, Spec, quote};
+use crate::grammar::{Spec, Style, quote};
 use crate::schema::Document;
 
 /// How a family of models writes tool calls: `OPEN BEFORE_NAME name AFTER_NAME arguments CLOSE`.
@@ -83,7 +83,7 @@ impl ToolFormat {
             })
             .collect();
         let _ = writeln!(lark, "gen_call: {}", alternatives.join(" | "));
-        Spec { lark, schemas, places, order: KeyOrder::Declared }
+        Spec { lark, schemas, places, style: Style::default() }
     }
 
     /// What the model is told: the tools, and how to call them.
