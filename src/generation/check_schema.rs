@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Generator, Part, PrepareError};
 use crate::grammar::{GrammarError, Report, examine};
-use crate::schema::{Document, ErrorKind, Pointer, SchemaError};
+use crate::schema::{Document, SchemaError};
 
 /// What errors call the schema.
 const PART: &str = "schema";
@@ -35,8 +35,5 @@ fn refused_by(error: GrammarError) -> PrepareError {
     match error {
         GrammarError::Schema { error, .. } => refused(error),
         GrammarError::Grammar(message) => PrepareError::Grammar(message),
-        GrammarError::OutOfTime(_) => {
-            refused(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(error.to_string())))
-        }
     }
 }

@@ -11,7 +11,7 @@ use super::prepare::{Model, PrepareError, Prepared, prepare};
 use super::request::Request;
 use crate::chat::ChatTemplate;
 use crate::engine::{Busy, EngineHandle, Job};
-use crate::grammar::{Compiler, GrammarError, STACK_BYTES, Vocab};
+use crate::grammar::{Compiler, STACK_BYTES, Vocab};
 use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
 
 /// How many times its budget of processor time a request is waited for.
@@ -141,8 +141,7 @@ impl Generator {
             Ok(Ok(Ok(done))) => done,
             Ok(Ok(Err(_)) | Err(_)) => Err(PrepareError::Grammar(format!("{what} panicked"))),
             Err(_) => {
-                let kind = ErrorKind::TooComplex(GrammarError::OutOfTime(time).to_string());
-                let error = SchemaError::at(Pointer::default(), kind);
+                let error = SchemaError::at(Pointer::default(), ErrorKind::OutOfTime(time));
                 Err(PrepareError::Schema { part: super::Part::ResponseFormat(part.to_owned()), error })
             }
         }

@@ -218,13 +218,6 @@ fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Co
             PrepareError::Schema { part, error }
         }
         GrammarError::Grammar(message) => PrepareError::Grammar(message),
-        GrammarError::OutOfTime(time) => {
-            let kind = ErrorKind::TooComplex(format!("it took longer than {time:?}"));
-            PrepareError::Schema {
-                part: part_of_output(&request.output),
-                error: SchemaError::at(Pointer::default(), kind),
-            }
-        }
     })
 }
 

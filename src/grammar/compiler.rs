@@ -126,9 +126,6 @@ pub enum GrammarError {
     /// The grammar around the schemas is at fault: a bug of ours, or too many schemas at once.
     #[error("the grammar does not compile: {0}")]
     Grammar(String),
-    /// The budget of time ran out.
-    #[error("compiling the grammar took longer than {0:?}")]
-    OutOfTime(Duration),
 }
 
 /// A grammar ready to be followed.

@@ -43,8 +43,7 @@ impl Deadline {
         if self.started.elapsed() <= self.time {
             return Ok(());
         }
-        let kind = ErrorKind::TooComplex(format!("it takes longer than {:?}", self.time));
-        Err(SchemaError::at(Pointer::default(), kind))
+        Err(SchemaError::at(Pointer::default(), ErrorKind::OutOfTime(self.time)))
     }
 
     /// What is left.

@@ -65,6 +65,9 @@ pub enum ErrorKind {
     /// Compiling would cost more than the budget.
     #[error("the schema is too complex to be compiled within the budget: {0}")]
     TooComplex(String),
+    /// Compiling took longer than the budget.
+    #[error("the schema is too complex to be compiled within the budget: it takes longer than {0:?}")]
+    OutOfTime(std::time::Duration),
     /// The grammar compiler refused it for another reason.
     #[error("{0}")]
     Other(String),

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiler, Spec};
-use drawplate::schema::{Document, Limits};
+use drawplate::grammar::{Budget, Compiler, GrammarError, Spec};
+use drawplate::schema::{Document, ErrorKind, Limits};
+use drawplate::telemetry::metrics::METRICS;
 use drawplate::tools::format::{FORMATS, Otherwise};
 use drawplate::tools::{Tool, ToolChoice};
 use serde_json::json;
@@ -31,6 +33,36 @@ fn every_family_compiles_in_every_mode() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_tool_that_stays_is_not_compiled_again() {
+    let vocab = fake_vocab().unwrap();
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
+    let spec = |names: &[&str]| {
+        let tools: Vec<Tool> = names.iter().map(|name| schema_of(name)).collect();
+        FORMATS[0].spec(&tools, &ToolChoice::Auto, true, &Otherwise::Prose)
+    };
+    compiler.compile(&spec(&["one", "two", "three"])).unwrap();
+    let before = METRICS.grammar_piece_hits.get();
+    compiler.compile(&spec(&["one", "two", "four"])).unwrap();
+    assert!(METRICS.grammar_piece_hits.get() >= before + 2);
+}
+
+fn schema_of(name: &str) -> Tool {
+    let schema = json!({"type": "object", "properties": {"x": {"const": name}}, "required": ["x"]});
+    Tool { parameters: Arc::new(Document::parse(schema, Limits::default()).unwrap()), ..tool(name) }
+}
+
+#[test]
+fn a_compilation_ends_with_its_time() {
+    let vocab = fake_vocab().unwrap();
+    let compiler = Compiler::new(&vocab, Budget { time: Duration::ZERO, ..Budget::default() }).unwrap();
+    let document = Arc::new(Document::parse(json!({"type": "object"}), Limits::default()).unwrap());
+    match compiler.compile(&Spec::value(document)) {
+        Err(GrammarError::Schema { error, .. }) => assert_eq!(error.kind, ErrorKind::OutOfTime(Duration::ZERO)),
+        other => panic!("{other:?}"),
     }
 }
 

@@ -95,9 +95,8 @@ pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, how: How) -
         }
         Err(GrammarError::Schema { error, .. }) => outcome.refusal = Some(refusal(&error)),
         Err(error) => {
-            let is_timeout = matches!(error, GrammarError::OutOfTime(_));
             let message = error.to_string();
-            outcome.refusal = Some(Refusal { is_timeout, reason: "grammar".to_owned(), message });
+            outcome.refusal = Some(Refusal { is_timeout: false, reason: "grammar".to_owned(), message });
         }
     }
     judge_refusal(outcome, case)
@@ -117,13 +116,14 @@ fn refusal(error: &SchemaError) -> Refusal {
         ErrorKind::Unsupported { keyword, .. } => keyword.clone(),
         ErrorKind::Unsatisfiable(_) => "unsatisfiable".to_owned(),
         ErrorKind::TooComplex(_) => "too complex".to_owned(),
+        ErrorKind::OutOfTime(_) => "time".to_owned(),
         ErrorKind::TooLarge { .. } | ErrorKind::TooDeep { .. } => "too large".to_owned(),
         ErrorKind::Pattern { .. } => "pattern".to_owned(),
         ErrorKind::Unresolvable(_) => "$ref".to_owned(),
         ErrorKind::NotASchema { .. } | ErrorKind::Malformed(_) => "malformed".to_owned(),
         ErrorKind::Other(_) => "other".to_owned(),
     };
-    Refusal { is_timeout: false, reason, message: error.to_string() }
+    Refusal { is_timeout: matches!(error.kind, ErrorKind::OutOfTime(_)), reason, message: error.to_string() }
 }
 
 /// Breaks a valid value off at several places, and ends it there.
