@@ -46,6 +46,12 @@ impl Deadline {
         Err(SchemaError::at(Pointer::default(), ErrorKind::OutOfTime(self.time)))
     }
 
+    /// Whether it is time to be content with less.
+    #[must_use]
+    pub fn is_half_over(&self) -> bool {
+        self.left() < self.time / 2
+    }
+
     /// What is left.
     #[must_use]
     pub fn left(&self) -> Duration {

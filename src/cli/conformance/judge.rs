@@ -1,8 +1,8 @@
-//! Compiles one schema and walks each of its values through the masks.
+//! Compiles one schema and walks each of its values through the masks. Times are processor time of the thread.
 
 use std::sync::Arc;
-use std::time::Instant;
 
+use cpu_time::ThreadTime;
 use serde_json::json;
 
 use super::cases::{Case, Test};
@@ -67,7 +67,7 @@ impl Outcome {
 
 pub(super) fn judge(case: &Case, compiler: &Compiler, vocab: &Vocab, how: How) -> Outcome {
     let mut outcome = Outcome::default();
-    let started = Instant::now();
+    let started = ThreadTime::now();
     let document = match Document::parse_with(case.schema.clone(), Limits::default(), Arc::clone(&case.store)) {
         Ok(document) => Arc::new(document),
         Err(error) => {
@@ -135,7 +135,7 @@ fn close(text: &str, document: &Document, compiled: &Compiled, vocab: &Vocab, ou
     let mut before = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
         if places.contains(&i) {
-            let started = Instant::now();
+            let started = ThreadTime::now();
             let ending = matcher.closing();
             outcome.close_us.push(started.elapsed().as_secs_f64() * 1e6);
             let whole = ending.as_ref().map(|ending| [before.as_slice(), ending].concat());
@@ -170,7 +170,7 @@ fn walk(test: &Test, text: &str, compiled: &Compiled, vocab: &Vocab, outcome: &m
     let mut n_bytes = 0;
     let mut stopped = None;
     for token in vocab.tokenize(text, false) {
-        let started = Instant::now();
+        let started = ThreadTime::now();
         let mask = match matcher.mask() {
             Ok(mask) => mask,
             Err(error) => {
