@@ -14,6 +14,7 @@ use super::cache::{Cache, Key};
 use super::lower::Thrift;
 use super::piece::Piece;
 use super::rules::Rules;
+use super::spec::{ALONE, ANSWER, Spec, Style};
 use super::{Matcher, Vocab, lark};
 use crate::guard::Places;
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
@@ -49,68 +50,6 @@ impl Default for Budget {
         }
     }
 }
-
-/// What an answer must look like: a Lark grammar whose `@names` are JSON Schemas.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    /// Lark text with a rule `start`.
-    pub lark: String,
-    /// The schemas that it names.
-    pub schemas: Vec<(String, Arc<Document>)>,
-    /// After which texts a value of a schema begins, for answers that are more than one value.
-    pub places: Vec<(String, String)>,
-    /// What the schemas leave open about the text of values.
-    pub style: Style,
-}
-
-/// What a schema leaves open about the text of its values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Style {
-    /// The order of keys.
-    pub order: KeyOrder,
-    /// The spelling of keys, strings and numbers.
-    pub spelling: Spellings,
-}
-
-/// Which of the spellings that JSON has for a string or a number are allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Spellings {
-    /// What serializers write: integers without fraction, which typed clients choke on, and no needless escapes where
-    /// the schema says what is in a string.
-    #[default]
-    Plain,
-    /// All: `1.0` and `10e-1` are integers, and `"\u0061"` is `"a"` everywhere.
-    Any,
-}
-
-/// The order in which an object's declared keys are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KeyOrder {
-    /// As the author declared them: models write better what they expect, and most keys are forced.
-    #[default]
-    Declared,
-    /// Any; each still at most once, and the required ones all.
-    Any,
-}
-
-impl Spec {
-    /// An answer that is one value of `document`.
-    #[must_use]
-    pub fn value(document: Arc<Document>) -> Self {
-        Self {
-            lark: ALONE.to_owned(),
-            schemas: vec![(ANSWER.to_owned(), document)],
-            places: Vec::new(),
-            style: Style::default(),
-        }
-    }
-}
-
-/// The grammar of an answer that is one value.
-const ALONE: &str = "start: @answer";
-
-/// The name of the schema that a whole answer has.
-pub const ANSWER: &str = "answer";
 
 /// Why there is no grammar.
 #[derive(Clone, Debug, thiserror::Error)]

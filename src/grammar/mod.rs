@@ -20,20 +20,19 @@ mod piece;
 mod report;
 mod rules;
 mod shape;
+mod spec;
 mod spelling;
 mod terminal;
 mod vocab;
 mod vocab_file;
 mod watching;
 
-pub use compiler::{
-    ANSWER, Budget, Compiled, Compiler, Findings, GrammarError, KeyOrder, STACK_BYTES, Spec, Spellings, Style, Summary,
-    summarize,
-};
+pub use compiler::{Budget, Compiled, Compiler, Findings, GrammarError, STACK_BYTES, Summary, summarize};
 pub(crate) use lark::quote;
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};
 
+pub use spec::{ANSWER, KeyOrder, Spec, Spellings, Style};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

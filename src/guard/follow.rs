@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::escape::Escape;
+use super::plain::write_plain;
+use super::veto::{MAX_NESTING, Veto};
 use super::watch::{Length, WatchId, Watches};
 
 /// Where the JSON of an answer begins.
@@ -23,47 +26,6 @@ impl Places {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.start.iter().chain(self.after.iter().map(|(_, watches)| watches)).all(|watches| watches.is_idle())
-    }
-}
-
-/// Why a token is vetoed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Veto {
-    /// An object would have a key twice.
-    DuplicateKey,
-    /// An array would have an item twice.
-    DuplicateItem,
-    /// An array would have too few or too many items.
-    ItemCount,
-    /// An object would have too few or too many keys.
-    KeyCount,
-    /// An object would end without a required key.
-    MissingKey,
-    /// A string would be too short or too long.
-    Length,
-    /// Values would nest too deep.
-    Depth,
-    /// A finished value would break its schema.
-    Schema,
-}
-
-/// How deep arrays and objects of an answer may nest: parsers of JSON stop at 128.
-pub const MAX_NESTING: usize = 120;
-
-impl Veto {
-    /// The word for it in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DuplicateKey => "duplicate_key",
-            Self::DuplicateItem => "uniqueItems",
-            Self::ItemCount => "minItems/maxItems",
-            Self::KeyCount => "minProperties/maxProperties",
-            Self::MissingKey => "required",
-            Self::Length => "minLength/maxLength",
-            Self::Depth => "depth",
-            Self::Schema => "schema",
-        }
     }
 }
 
@@ -107,17 +69,6 @@ enum State {
     Between,
     /// Before a key or the end of an object.
     BeforeKey,
-}
-
-/// How far an escape in a string has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Escape {
-    /// There is none.
-    No,
-    /// After the backslash.
-    Begun,
-    /// Among the hexadecimal digits: how many there are, and what they say so far.
-    Hex { n_digits: u8, unit: u16 },
 }
 
 /// What takes one change back.
@@ -496,59 +447,5 @@ impl Follower {
         }
         self.log.push(Undo::Seen(text));
         Ok(())
-    }
-}
-
-impl Escape {
-    /// What `byte` makes of it, and whether that completes a character of the string.
-    fn next(self, byte: u8) -> (Self, bool) {
-        match (self, byte) {
-            (Self::No, b'\\') => (Self::Begun, false),
-            // Why: the first byte of a character stands for all of it.
-            (Self::No, byte) => (Self::No, byte & 0xC0 != 0x80),
-            (Self::Begun, b'u') => (Self::Hex { n_digits: 0, unit: 0 }, false),
-            (Self::Begun, _) => (Self::No, true),
-            (Self::Hex { n_digits, unit }, byte) => {
-                let digit = char::from(byte).to_digit(16).and_then(|digit| u16::try_from(digit).ok()).unwrap_or(0);
-                let unit = (unit << 4) | digit;
-                match n_digits {
-                    // Why: the second half of a surrogate pair completes no further character.
-                    3 => (Self::No, !(0xDC00..0xE000).contains(&unit)),
-                    _ => (Self::Hex { n_digits: n_digits + 1, unit }, false),
-                }
-            }
-        }
-    }
-}
-
-/// Writes equal values alike: keys sorted, whole numbers without a fraction.
-fn write_plain(value: &Value, out: &mut String) {
-    match value {
-        Value::Array(items) => {
-            out.push('[');
-            for item in items {
-                write_plain(item, out);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            out.push('{');
-            for (key, value) in entries {
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push(':');
-                write_plain(value, out);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
-            let float = number.as_f64().unwrap_or(f64::NAN);
-            let is_whole = float.fract() == 0.0 && float.abs() < 1e18;
-            out.push_str(&if is_whole { format!("{float:.0}").replace("-0", "0") } else { number.to_string() });
-        }
-        scalar => out.push_str(&scalar.to_string()),
     }
 }

@@ -3,9 +3,13 @@
 //! The check shares no code with the grammar, so that one cannot hide the other's faults.
 
 mod check;
+mod escape;
 mod follow;
+mod plain;
+mod veto;
 mod watch;
 
 pub use check::{Check, CheckError, STACK_BYTES, Violation};
-pub use follow::{Follower, MAX_NESTING, Places, Veto};
+pub use follow::{Follower, Places};
+pub use veto::{MAX_NESTING, Veto};
 pub use watch::{Length, Watch, WatchId, Watches};

@@ -9,6 +9,7 @@ mod error;
 mod fate;
 pub mod formats;
 mod links;
+mod loosen;
 pub mod pattern;
 mod store;
 mod strict;

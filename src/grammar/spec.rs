@@ -1,0 +1,67 @@
+//! What an answer must look like, before anything is compiled.
+
+use std::sync::Arc;
+
+use crate::schema::Document;
+
+/// What an answer must look like: a Lark grammar whose `@names` are JSON Schemas.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Lark text with a rule `start`.
+    pub lark: String,
+    /// The schemas that it names.
+    pub schemas: Vec<(String, Arc<Document>)>,
+    /// After which texts a value of a schema begins, for answers that are more than one value.
+    pub places: Vec<(String, String)>,
+    /// What the schemas leave open about the text of values.
+    pub style: Style,
+}
+
+/// What a schema leaves open about the text of its values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Style {
+    /// The order of keys.
+    pub order: KeyOrder,
+    /// The spelling of keys, strings and numbers.
+    pub spelling: Spellings,
+}
+
+/// Which of the spellings that JSON has for a string or a number are allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Spellings {
+    /// What serializers write: integers without fraction, which typed clients choke on, and no needless escapes where
+    /// the schema says what is in a string.
+    #[default]
+    Plain,
+    /// All: `1.0` and `10e-1` are integers, and `"\u0061"` is `"a"` everywhere.
+    Any,
+}
+
+/// The order in which an object's declared keys are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KeyOrder {
+    /// As the author declared them: models write better what they expect, and most keys are forced.
+    #[default]
+    Declared,
+    /// Any; each still at most once, and the required ones all.
+    Any,
+}
+
+impl Spec {
+    /// An answer that is one value of `document`.
+    #[must_use]
+    pub fn value(document: Arc<Document>) -> Self {
+        Self {
+            lark: ALONE.to_owned(),
+            schemas: vec![(ANSWER.to_owned(), document)],
+            places: Vec::new(),
+            style: Style::default(),
+        }
+    }
+}
+
+/// The grammar of an answer that is one value.
+pub(super) const ALONE: &str = "start: @answer";
+
+/// The name of the schema that a whole answer has.
+pub const ANSWER: &str = "answer";

@@ -1,0 +1,35 @@
+//! One text for equal values.
+
+use serde_json::Value;
+
+/// Writes equal values alike: keys sorted, whole numbers without a fraction.
+pub(super) fn write_plain(value: &Value, out: &mut String) {
+    match value {
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_plain(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            out.push('{');
+            for (key, value) in entries {
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_plain(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            let float = number.as_f64().unwrap_or(f64::NAN);
+            let is_whole = float.fract() == 0.0 && float.abs() < 1e18;
+            out.push_str(&if is_whole { format!("{float:.0}").replace("-0", "0") } else { number.to_string() });
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
