@@ -38,7 +38,7 @@ impl Default for GeneratorOptions {
         Self {
             limits: Limits::default(),
             shows_schema: true,
-            n_preparing: n_cores.clamp(2, 8),
+            n_preparing: n_cores.clamp(4, 8),
             closes: true,
             store: Store::empty(),
         }

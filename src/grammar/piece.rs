@@ -48,6 +48,6 @@ impl Piece {
         let watches = Arc::new(watch(&shapes, document, analysis.is_exact)?);
         let whole = if watches.root.is_some() { Check::of(document).ok().map(Arc::new) } else { None };
         deadline.look()?;
-        Ok(Self { rules, watches, closer: Arc::new(Closer::new(shapes, whole)), least_bytes })
+        Ok(Self { rules, watches, closer: Arc::new(Closer::new(shapes, whole, document.is_costly())), least_bytes })
     }
 }

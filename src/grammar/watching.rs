@@ -27,7 +27,15 @@ pub(super) fn watch(shapes: &Shapes, document: &Document, is_exact: bool) -> Res
         Shape::Object(object) => !object.open.is_empty() || (object.any_order && !object.declared.is_empty()),
         _ => false,
     });
-    let mut builder = Builder { shapes, needs, ids: HashMap::new(), nodes: Vec::new(), n_checks: 0, whole: None };
+    let mut builder = Builder {
+        shapes,
+        needs,
+        ids: HashMap::new(),
+        nodes: Vec::new(),
+        n_checks: 0,
+        is_costly: document.is_costly(),
+        whole: None,
+    };
     let mut root = builder.of(shapes.root);
     let is_too_much = builder.n_checks > MAX_CHECKS;
     let mut nodes = builder.nodes;
@@ -140,6 +148,7 @@ struct Builder<'a> {
     ids: HashMap<ShapeId, WatchId>,
     nodes: Vec<Watch>,
     n_checks: usize,
+    is_costly: bool,
     /// Set when a part has no schema of its own: then only the whole value can be judged.
     whole: Option<()>,
 }
@@ -250,7 +259,9 @@ impl Builder<'_> {
 
     fn check(&mut self, origin: Option<&CanonicalSchema>) -> Option<Arc<Check>> {
         self.n_checks += 1;
-        let check = origin.filter(|_| self.n_checks <= MAX_CHECKS).and_then(|origin| Check::canonical(origin).ok());
+        let check = origin
+            .filter(|_| self.n_checks <= MAX_CHECKS)
+            .and_then(|origin| Check::canonical(origin, self.is_costly).ok());
         if check.is_none() {
             self.whole = Some(());
         }

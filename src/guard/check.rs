@@ -4,12 +4,15 @@ use jsonschema::canonical::CanonicalSchema;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
+use super::looks::{self, Look};
 use crate::schema::{Document, ErrorKind, NoDocuments, Pointer, SchemaError, Store};
 
 /// A schema made ready to judge values.
 #[derive(Debug)]
 pub struct Check {
     validator: Validator,
+    /// Whether looks are counted.
+    is_costly: bool,
 }
 
 /// Why a schema cannot be used to judge values.
@@ -38,6 +41,9 @@ pub enum Violation {
         /// The validator's words.
         message: String,
     },
+    /// The schema looks at the value from so many sides that it cannot be judged in time.
+    #[error("judging the value takes too long")]
+    TooCostly,
 }
 
 impl From<CheckError> for SchemaError {
@@ -55,7 +61,7 @@ impl Check {
     /// # Errors
     /// If the schema breaks its metaschema, or refers to something that is not there.
     pub fn new(schema: &Value) -> Result<Self, CheckError> {
-        Self::build(schema, &Store::empty(), None)
+        Self::build(schema, &Store::empty(), None, false)
     }
 
     /// Compiles a document, with the documents that it may refer to.
@@ -63,18 +69,19 @@ impl Check {
     /// # Errors
     /// As [`Check::new`].
     pub fn of(document: &Document) -> Result<Self, CheckError> {
-        Self::build(document.value(), document.store(), document.forced_draft())
+        Self::build(document.value(), document.store(), document.forced_draft(), document.is_costly())
     }
 
-    /// Compiles a part of a document in its normal form, which carries what it refers to.
+    /// Compiles a part of a document in its normal form, which carries what it refers to. `is_costly`: whether looks
+    /// are to be counted.
     ///
     /// # Errors
     /// As [`Check::new`].
-    pub fn canonical(schema: &CanonicalSchema) -> Result<Self, CheckError> {
-        Self::build(&schema.to_json_schema(), &Store::empty(), Some(schema.draft()))
+    pub fn canonical(schema: &CanonicalSchema, is_costly: bool) -> Result<Self, CheckError> {
+        Self::build(&schema.to_json_schema(), &Store::empty(), Some(schema.draft()), is_costly)
     }
 
-    fn build(schema: &Value, store: &Store, draft: Option<Draft>) -> Result<Self, CheckError> {
+    fn build(schema: &Value, store: &Store, draft: Option<Draft>, is_costly: bool) -> Result<Self, CheckError> {
         let mut options = jsonschema::options()
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
@@ -83,11 +90,18 @@ impl Check {
         if let Some(draft) = draft {
             options = options.with_draft(draft);
         }
+        let counted;
+        let mut schema = schema;
+        if is_costly {
+            options = options.with_keyword(looks::KEYWORD, |_, _, _| Ok(Box::new(Look)));
+            counted = looks::counted(schema.clone());
+            schema = &counted;
+        }
         let validator = options.build(schema).map_err(|error| CheckError {
             pointer: error.instance_path().as_str().to_owned(),
             message: error.to_string(),
         })?;
-        Ok(Self { validator })
+        Ok(Self { validator, is_costly })
     }
 
     /// Parses `text` and judges it.
@@ -96,14 +110,20 @@ impl Check {
     /// The first violation found.
     pub fn judge(&self, text: &str) -> Result<Value, Violation> {
         let value = parse(text)?;
-        match self.validator.validate(&value) {
-            Ok(()) => Ok(value),
+        let validate = || match self.validator.validate(&value) {
+            Ok(()) => Ok(()),
             Err(error) => Err(Violation::Invalid {
                 instance: error.instance_path().as_str().to_owned(),
                 schema: error.schema_path().as_str().to_owned(),
                 message: error.masked().to_string(),
             }),
-        }
+        };
+        let judged = if self.is_costly {
+            looks::within_limit(validate).unwrap_or(Err(Violation::TooCostly))
+        } else {
+            validate()
+        };
+        judged.map(|()| value)
     }
 }
 
@@ -174,6 +194,25 @@ mod tests {
             ("[]", false),
         ] {
             assert_eq!(check.judge(text).is_ok(), ok, "{text}");
+        }
+    }
+
+    #[test]
+    fn ends_where_ways_multiply() {
+        let both = |next: Value| json!({"allOf": [next, next]});
+        let mut definitions: serde_json::Map<String, Value> =
+            (0..40).map(|i| (format!("d{i}"), both(json!({"$ref": format!("#/$defs/d{}", i + 1)})))).collect();
+        definitions.insert("d40".to_owned(), json!({"type": "object"}));
+        let chain = json!({"$defs": definitions, "$ref": "#/$defs/d0"});
+        let inner = json!({"properties": {"x": {"$ref": "#"}}});
+        let recursive = json!({"type": "object", "allOf": [inner, inner]});
+        let nested = |n: usize| format!("{}{{}}{}", r#"{"x":"#.repeat(n), "}".repeat(n));
+        for (schema, text, is_judged) in
+            [(&chain, "{}".to_owned(), false), (&recursive, nested(10), true), (&recursive, nested(60), false)]
+        {
+            let document = Document::parse(schema.clone(), crate::schema::Limits::default()).expect("a valid schema");
+            let judged = Check::of(&document).expect("a check").judge(&text);
+            assert_eq!(!matches!(judged, Err(Violation::TooCostly)), is_judged, "{text}");
         }
     }
 

@@ -5,6 +5,7 @@
 mod check;
 mod escape;
 mod follow;
+mod looks;
 mod plain;
 mod veto;
 mod watch;

@@ -31,6 +31,7 @@ impl Default for Limits {
 pub struct Document {
     value: Value,
     store: Arc<Store>,
+    is_costly: bool,
 }
 
 impl Document {
@@ -68,14 +69,20 @@ impl Document {
         let value = with_patterns_in_unicode_mode(value);
         check_metaschema(&value, &store)?;
         check_references(&value, &store)?;
-        check_links(&value)?;
-        Ok(Self { value, store })
+        let is_costly = check_links(&value)?;
+        Ok(Self { value, store, is_costly })
     }
 
     /// The schema as the user wrote it; only its patterns may be spelled more strictly.
     #[must_use]
     pub fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// Whether judging a value could take without end, because ways to its schemas multiply.
+    #[must_use]
+    pub(crate) fn is_costly(&self) -> bool {
+        self.is_costly
     }
 
     /// The documents that it may refer to.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::visits::is_costly;
 use super::walk::try_visit;
 use super::{ErrorKind, Pointer, SchemaError, Targets};
 
@@ -14,15 +15,11 @@ const MAX_REFERENCES: usize = 5000;
 /// Schemas that speak of the same value, each inside the one before or referred to by it.
 const MAX_IN_PLACE: usize = 200;
 
-/// Keywords whose subschemas speak of the very value of their parent.
-const IN_PLACE: [&str; 9] =
-    ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
-
-/// Refuses documents whose references lead too far.
+/// Refuses documents whose references lead too far. Gives whether judging values could take without end.
 ///
 /// # Errors
 /// With the place at which there are too many.
-pub(super) fn check_links(root: &Value) -> Result<(), SchemaError> {
+pub(super) fn check_links(root: &Value) -> Result<bool, SchemaError> {
     let (mut n_schemas, mut references) = (0, HashSet::new());
     let mut has_links = false;
     try_visit(root, &mut |at, schema| {
@@ -34,14 +31,14 @@ pub(super) fn check_links(root: &Value) -> Result<(), SchemaError> {
         for keyword in ["$ref", "$dynamicRef"] {
             references.extend(schema.get(keyword).and_then(Value::as_str));
         }
-        has_links |= IN_PLACE.iter().any(|keyword| schema.get(keyword).is_some());
+        has_links |= super::targets::IN_PLACE.iter().any(|keyword| schema.get(keyword).is_some());
         if references.len() > MAX_REFERENCES {
             return refuse(format!("it has more than {MAX_REFERENCES} different references"));
         }
         Ok(())
     })?;
     if references.is_empty() && !has_links {
-        return Ok(());
+        return Ok(false);
     }
     let targets = Targets::new(root);
     let mut heights = Heights { targets: &targets, known: HashMap::new() };
@@ -51,7 +48,8 @@ pub(super) fn check_links(root: &Value) -> Result<(), SchemaError> {
         }
         let why = format!("more than {MAX_IN_PLACE} schemas apply to one value here, each through the one before");
         Err(SchemaError::at(at.clone(), ErrorKind::TooComplex(why)))
-    })
+    })?;
+    Ok(is_costly(root, &targets))
 }
 
 /// Through how many schemas one leads to the last that speaks of the same value. Circles count once.
@@ -92,18 +90,7 @@ impl<'a> Heights<'a> {
     }
 
     fn next(&self, schema: &'a Value) -> Vec<&'a Value> {
-        let Value::Object(map) = schema else { return Vec::new() };
-        let mut next: Vec<&'a Value> = self.targets.of(schema).collect();
-        for value in IN_PLACE.iter().filter_map(|keyword| map.get(*keyword)) {
-            match value {
-                Value::Array(members) => next.extend(members),
-                Value::Object(members) if map.get("dependencies").or(map.get("dependentSchemas")) == Some(value) => {
-                    next.extend(members.values());
-                }
-                other => next.push(other),
-            }
-        }
-        next
+        self.targets.in_place(schema)
     }
 }
 

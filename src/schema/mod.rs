@@ -14,6 +14,7 @@ pub mod pattern;
 mod store;
 mod strict;
 mod targets;
+mod visits;
 pub mod walk;
 mod width;
 

@@ -4,6 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+/// Keywords whose subschemas speak of the very value of their parent.
+pub(super) const IN_PLACE: [&str; 9] =
+    ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "dependencies"];
+
 /// A document and its anchors.
 pub(crate) struct Targets<'a> {
     root: &'a Value,
@@ -32,6 +36,20 @@ impl<'a> Targets<'a> {
             Some((id, _)) => self.anchors.get(id).copied(),
             None => self.anchors.get(reference).copied(),
         }
+    }
+
+    /// The schemas that speak of the same value as `schema`, one step from it.
+    pub(super) fn in_place(&self, schema: &'a Value) -> Vec<&'a Value> {
+        let Value::Object(map) = schema else { return Vec::new() };
+        let mut next: Vec<&'a Value> = self.of(schema).collect();
+        for (keyword, value) in IN_PLACE.iter().filter_map(|keyword| Some((*keyword, map.get(*keyword)?))) {
+            match value {
+                Value::Array(members) => next.extend(members),
+                Value::Object(members) if keyword.starts_with("dependen") => next.extend(members.values()),
+                other => next.push(other),
+            }
+        }
+        next
     }
 
     /// What the references of one schema lead to.

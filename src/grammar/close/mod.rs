@@ -25,6 +25,8 @@ pub(super) struct Closer {
     whole: Option<Arc<Check>>,
     known: Mutex<Known>,
     longest: OnceLock<usize>,
+    /// Whether judging has to be bounded.
+    is_costly: bool,
 }
 
 /// Schemas with more shapes than this are not looked through for their longest shortest value.
@@ -33,14 +35,16 @@ const MAX_LOOKED_AT: usize = 400;
 const ASSUMED_LONGEST: usize = 512;
 
 impl Closer {
-    pub(super) fn new(shapes: Shapes, whole: Option<Arc<Check>>) -> Self {
-        Self { shapes, checks: OnceLock::new(), whole, known: Mutex::default(), longest: OnceLock::new() }
+    pub(super) fn new(shapes: Shapes, whole: Option<Arc<Check>>, is_costly: bool) -> Self {
+        Self { shapes, checks: OnceLock::new(), whole, known: Mutex::default(), longest: OnceLock::new(), is_costly }
     }
 
     fn checks(&self) -> &HashMap<ShapeId, Arc<Check>> {
         self.checks.get_or_init(|| {
             let residual = self.shapes.ids().filter(|id| self.shapes.is_residual(*id));
-            residual.filter_map(|id| Some((id, Arc::new(Check::canonical(self.shapes.origin(id)?).ok()?)))).collect()
+            residual
+                .filter_map(|id| Some((id, Arc::new(Check::canonical(self.shapes.origin(id)?, self.is_costly).ok()?))))
+                .collect()
         })
     }
 
