@@ -26,7 +26,11 @@ pub fn guard(data: &[u8]) {
     let compiled = match compiler().compile(&Spec::value(Arc::clone(&document))) {
         Ok(compiled) => Some(compiled),
         Err(GrammarError::Schema { error, .. }) if matches!(error.kind, ErrorKind::Unsatisfiable(_)) => None,
-        Err(GrammarError::Schema { error, .. }) if matches!(error.kind, ErrorKind::TooComplex(_) | ErrorKind::OutOfTime(_)) => return,
+        Err(GrammarError::Schema { error, .. })
+            if matches!(error.kind, ErrorKind::TooComplex(_) | ErrorKind::OutOfTime(_)) =>
+        {
+            return;
+        }
         Err(error) => panic!("{schema} is refused: {error}"),
     };
     for value in values {

@@ -199,18 +199,12 @@ mod tests {
 
     #[test]
     fn ends_where_ways_multiply() {
-        let both = |next: Value| json!({"allOf": [next, next]});
-        let mut definitions: serde_json::Map<String, Value> =
-            (0..40).map(|i| (format!("d{i}"), both(json!({"$ref": format!("#/$defs/d{}", i + 1)})))).collect();
-        definitions.insert("d40".to_owned(), json!({"type": "object"}));
-        let chain = json!({"$defs": definitions, "$ref": "#/$defs/d0"});
         let inner = json!({"properties": {"x": {"$ref": "#"}}});
         let recursive = json!({"type": "object", "allOf": [inner, inner]});
         let nested = |n: usize| format!("{}{{}}{}", r#"{"x":"#.repeat(n), "}".repeat(n));
-        for (schema, text, is_judged) in
-            [(&chain, "{}".to_owned(), false), (&recursive, nested(10), true), (&recursive, nested(60), false)]
-        {
-            let document = Document::parse(schema.clone(), crate::schema::Limits::default()).expect("a valid schema");
+        for (text, is_judged) in [(nested(10), true), (nested(60), false)] {
+            let document =
+                Document::parse(recursive.clone(), crate::schema::Limits::default()).expect("a valid schema");
             let judged = Check::of(&document).expect("a check").judge(&text);
             assert_eq!(!matches!(judged, Err(Violation::TooCostly)), is_judged, "{text}");
         }

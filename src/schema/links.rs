@@ -49,7 +49,7 @@ pub(super) fn check_links(root: &Value) -> Result<bool, SchemaError> {
         let why = format!("more than {MAX_IN_PLACE} schemas apply to one value here, each through the one before");
         Err(SchemaError::at(at.clone(), ErrorKind::TooComplex(why)))
     })?;
-    Ok(is_costly(root, &targets))
+    is_costly(root, &targets)
 }
 
 /// Through how many schemas one leads to the last that speaks of the same value. Circles count once.

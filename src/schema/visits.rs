@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::Targets;
+use super::{ErrorKind, Pointer, SchemaError, Targets};
 
 /// Looks at what is on one way into a value.
 const MAX_VISITS: u64 = 1_000_000;
@@ -24,12 +24,15 @@ struct Node {
 }
 
 /// Whether a value that an answer can hold could be looked at too often, if no way is cut short.
-pub(super) fn is_costly(root: &Value, targets: &Targets<'_>) -> bool {
+///
+/// # Errors
+/// If already a scalar is.
+pub(super) fn is_costly(root: &Value, targets: &Targets<'_>) -> Result<bool, SchemaError> {
     let nodes = nodes(root, targets);
     let order = order(&nodes);
     let mut below = vec![0_u64; nodes.len()];
     let (mut growth, mut n_steady) = (0, 0);
-    for _ in 0..=MAX_NESTING {
+    for depth in 0..=MAX_NESTING {
         let mut here = vec![0_u64; nodes.len()];
         for index in &order {
             let node = &nodes[*index];
@@ -39,7 +42,13 @@ pub(super) fn is_costly(root: &Value, targets: &Targets<'_>) -> bool {
         }
         let most = here.iter().copied().max().unwrap_or(0);
         if most > MAX_VISITS {
-            return true;
+            return match depth {
+                0 => {
+                    let why = format!("more than {MAX_VISITS} ways lead to schemas of one value");
+                    Err(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(why)))
+                }
+                _ => Ok(true),
+            };
         }
         let grown = most - below.iter().copied().max().unwrap_or(0);
         n_steady = if grown > growth { 0 } else { n_steady + 1 };
@@ -49,7 +58,7 @@ pub(super) fn is_costly(root: &Value, targets: &Targets<'_>) -> bool {
         }
         below = here;
     }
-    false
+    Ok(false)
 }
 
 /// The schemas that can be reached.
@@ -134,8 +143,10 @@ mod tests {
         let twice = json!({"allOf": [{"properties": {"x": {"$ref": "#"}}}, {"properties": {"x": {"$ref": "#"}}}]});
         let once =
             json!({"properties": {"x": {"$ref": "#"}, "y": {"items": {"$ref": "#"}}}, "allOf": [{"minItems": 1}]});
-        for (schema, expected) in [(chain(10), false), (chain(40), true), (twice, true), (once, false)] {
-            assert_eq!(is_costly(&schema, &Targets::new(&schema)), expected, "{schema}");
+        for (schema, expected) in
+            [(chain(10), Some(false)), (chain(40), None), (twice, Some(true)), (once, Some(false))]
+        {
+            assert_eq!(is_costly(&schema, &Targets::new(&schema)).ok(), expected, "{schema}");
         }
     }
 }

@@ -134,6 +134,7 @@ fn cases() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
         ("minLength 1e9", of(json!({"type": "string", "minLength": 1_000_000_000})), &[400]),
         ("30 conditions", of(json!({"allOf": conditions})), &[200]),
         ("40 dependent schemas", of(json!({"type": "object", "dependentSchemas": dependent})), &[200]),
+        ("schemas of one value that double", of(definitions(40, |next| json!({"allOf": [next, next]}))), &[400]),
         ("negations that double", of(negated()), &[200, 500]),
         ("60 patterns at once", of(json!({"type": "string", "allOf": patterns})), &[200, 400, 500]),
         ("2,000 branches of oneOf", of(json!({"oneOf": one_of})), &[200]),
