@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::support::{bound_body, chat_body, get, model_path, send};
+use crate::support::{bound_body, chat_body, get, model_path, send, turn};
 
 /// Virtual memory, in KiB: far above what is needed, so that only a runaway meets it.
 const CAP_KIB: u64 = 8 << 20;
@@ -245,6 +245,7 @@ fn the_program_survives_with_the_fake_model() {
 #[test]
 fn the_program_survives_with_a_real_model() {
     if let Some(path) = model_path() {
+        let _turn = turn();
         survives(&path);
     }
 }

@@ -13,7 +13,7 @@ use drawplate::guard::Check;
 use serde_json::{Value, json};
 
 use crate::support::schemas::sample;
-use crate::support::{TestServer, bound_body, chat_body, fold, model_path};
+use crate::support::{TestServer, bound_body, chat_body, fold, model_path, turn};
 
 const N_SCHEMAS: usize = 50;
 const MAX_TOKENS: usize = 128;
@@ -87,6 +87,7 @@ fn ask_within(
 /// Sequential on purpose: only then are the batches of the plain and the streamed answer the same.
 #[test]
 fn real_schemas_are_answered_validly() {
+    let _turn = turn();
     let Some(server) = server() else { return };
     let mut counts = std::collections::BTreeMap::new();
     for (name, schema) in sample(N_SCHEMAS, 7).into_iter().filter(|(name, _)| !name.starts_with("err_")) {
@@ -101,6 +102,7 @@ fn real_schemas_are_answered_validly() {
 
 #[test]
 fn company_does_not_make_answers_invalid() {
+    let _turn = turn();
     let Some(server) = server() else { return };
     let cases: Vec<_> = sample(16, 3).into_iter().filter(|(name, _)| !name.starts_with("err_")).collect();
     std::thread::scope(|scope| {
@@ -112,6 +114,7 @@ fn company_does_not_make_answers_invalid() {
 
 #[test]
 fn a_tool_is_called_when_it_must_be() {
+    let _turn = turn();
     let Some(server) = server() else { return };
     let parameters = json!({"type": "object", "properties": {"city": {"type": "string", "maxLength": 30}, "unit": {"enum": ["C", "F"]}}, "required": ["city", "unit"], "additionalProperties": false});
     let check = Check::new(&parameters).unwrap();
@@ -130,6 +133,7 @@ fn a_tool_is_called_when_it_must_be() {
 
 #[test]
 fn free_text_is_free() {
+    let _turn = turn();
     let Some(server) = server() else { return };
     let answer = server.chat(&chat_body(json!({"messages": [{"role": "user", "content": "What is the capital of France?"}], "temperature": 0, "max_tokens": 40})));
     assert!(!answer.content().is_empty() && !answer.content().contains("<|"), "{}", answer.content());

@@ -5,7 +5,7 @@ pub(crate) mod strategies;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use drawplate::api::{ApiOptions, AppState, ModelInfo, router};
@@ -14,6 +14,13 @@ use drawplate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limi
 use drawplate::generation::{Generator, GeneratorOptions};
 use drawplate::grammar::{Budget, Compiler, Vocab};
 use serde_json::{Value, json};
+
+/// Waits until no other test works with the real model: two at once on few cores wait for each other's threads most of
+/// the time.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The real model's path, or none; says so once.
 pub(crate) fn model_path() -> Option<String> {
