@@ -38,7 +38,8 @@ impl Default for GeneratorOptions {
         Self {
             limits: Limits::default(),
             shows_schema: true,
-            n_preparing: n_cores.clamp(4, 8),
+            // Why: each thread keeps the memory of the largest schema that it has seen.
+            n_preparing: n_cores.clamp(2, 8),
             closes: true,
             store: Store::empty(),
         }
