@@ -195,11 +195,8 @@ impl Resident {
     /// With the sequence, if no such end is known, or none was asked for.
     pub(super) fn close(self, n_ctx: usize) -> Result<Vec<TokenId>, Self> {
         match self {
-            Self::Decoding(mut decoding) => match decoding.ending(n_ctx) {
-                Some(ending) => {
-                    ending.into_iter().for_each(|token| decoding.push(token, None, true));
-                    Ok(decoding.end(Event::Finished(FinishReason::Closed)))
-                }
+            Self::Decoding(decoding) => match decoding.ending(n_ctx) {
+                Some(ending) => Ok(decoding.close_with(ending)),
                 None => Err(Self::Decoding(decoding)),
             },
             prefilling @ Self::Prefilling { .. } => Err(prefilling),
@@ -244,24 +241,18 @@ impl Decoding {
                 return Taken::Vetoed(Resident::Decoding(self), veto.as_str());
             }
             Err(error) => {
-                let last = match self.ending(n_ctx) {
-                    Some(ending) => {
-                        ending.into_iter().for_each(|token| self.push(token, None, true));
-                        Event::Finished(FinishReason::Closed)
-                    }
-                    None => Event::Failed(EngineError::Matcher(error.to_string())),
+                let cached = match self.ending(n_ctx) {
+                    Some(ending) => self.close_with(ending),
+                    None => self.end(Event::Failed(EngineError::Matcher(error.to_string()))),
                 };
-                return Taken::Yes(self.leave(last));
+                return Taken::Yes(Next::Leave { cached });
             }
         }
         let n_left = self.n_room(n_ctx).saturating_sub(1);
         if self.job.closes && n_left <= self.close_check_at && !self.is_complete() {
             match self.closing(token, n_left) {
                 Ok(()) => {}
-                Err(ending) => {
-                    ending.into_iter().for_each(|token| self.push(token, None, true));
-                    return Taken::Yes(self.leave(Event::Finished(FinishReason::Closed)));
-                }
+                Err(ending) => return Taken::Yes(Next::Leave { cached: self.close_with(ending) }),
             }
         }
         if self.matcher.as_ref().is_some_and(Matcher::is_guarded) {
@@ -312,7 +303,7 @@ impl Decoding {
     }
 
     /// A short valid ending that still fits.
-    fn ending(&mut self, n_ctx: usize) -> Option<Vec<TokenId>> {
+    fn ending(&self, n_ctx: usize) -> Option<Vec<TokenId>> {
         let n_room = self.n_room(n_ctx);
         let matcher = self.matcher.as_ref().filter(|_| self.job.closes)?;
         matcher.closing_tokens().filter(|ending| ending.len() <= n_room)
@@ -388,6 +379,12 @@ impl Decoding {
         let told_to = self.tokens.len() - self.held.len();
         self.choices.retain(|pos| *pos >= told_to);
         self.bans.retain(|(pos, _)| *pos >= told_to);
+    }
+
+    /// Ends the answer with `ending`. Gives the tokens with cells.
+    fn close_with(mut self: Box<Self>, ending: Vec<TokenId>) -> Vec<TokenId> {
+        ending.into_iter().for_each(|token| self.push(token, None, true));
+        self.end(Event::Finished(FinishReason::Closed))
     }
 
     fn leave(self: Box<Self>, last: Event) -> Next {

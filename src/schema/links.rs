@@ -61,7 +61,7 @@ struct Heights<'a> {
 impl<'a> Heights<'a> {
     fn of(&mut self, schema: &'a Value) -> usize {
         // A stack of our own: what is looked at here may be too deep for that of the thread.
-        let mut open = vec![(schema, self.next(schema), 0)];
+        let mut open = vec![(schema, self.targets.in_place(schema), 0)];
         if let Some(known) = self.known.get(&std::ptr::from_ref(schema)) {
             return *known;
         }
@@ -73,7 +73,7 @@ impl<'a> Heights<'a> {
                     Some(height) => *highest = (*highest).max(*height),
                     None => {
                         self.known.insert(std::ptr::from_ref(inner), 0);
-                        let next = self.next(inner);
+                        let next = self.targets.in_place(inner);
                         open.push((inner, next, 0));
                     }
                 }
@@ -87,10 +87,6 @@ impl<'a> Heights<'a> {
                 None => return height,
             }
         }
-    }
-
-    fn next(&self, schema: &'a Value) -> Vec<&'a Value> {
-        self.targets.in_place(schema)
     }
 }
 
