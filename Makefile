@@ -13,7 +13,7 @@ CARGO := source scripts/env && cargo
 # With arguments of his own, a user may need no default model.
 NEEDS_DEFAULT_MODEL := $(if $(findstring --model,$(ARGS))$(DRAWPLATE_MODEL),,yes)
 
-.PHONY: help setup build model serve test check fmt clippy doc deny sdk clean
+.PHONY: help setup build model serve test bench soak check fmt clippy doc deny sdk clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -38,6 +38,13 @@ test: setup model ## Set up and run every test, those with the real model and th
 	  $(CARGO) test --release --locked -j $(JOBS) -- --nocapture && \
 	  cd fuzz && cargo test --release --locked -j $(JOBS)
 	@scripts/test-sdks
+
+bench: build model ## Measure against the targets; with LLAMA_SERVER=path also against that llama-server
+	@DRAWPLATE_TEST_MODEL="$$(scripts/get-model 2>/dev/null)" DRAWPLATE_BIN="$${CARGO_TARGET_DIR:-target}/release/drawplate" \
+	  scripts/bench-targets $(ARGS)
+
+soak: build model ## Half an hour of mixed load: every bound answer valid, memory flat
+	@source scripts/env && scripts/soak $(ARGS)
 
 check: fmt clippy test doc deny ## What CI runs
 

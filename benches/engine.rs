@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use drawplate::engine::llama::{LlamaFile, LlamaOptions};
-use drawplate::engine::{EngineHandle, EngineOptions, Event, Job, Limits, Sampling};
+use drawplate::engine::{EngineHandle, EngineOptions, Event, Job, Limits, Placement, Sampling, Tuning};
 use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId};
 use drawplate::schema::Document;
 use serde_json::{Value, json};
@@ -24,11 +24,16 @@ fn main() {
         return println!("skipped: DRAWPLATE_TEST_MODEL names no model");
     };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut file = LlamaFile::load(path.as_ref(), |_| ()).expect("the model loads");
+    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).expect("the model loads");
     let limits = Limits { n_slots: N_SLOTS, n_batch: 512, n_ctx: 1024 };
     let vocab = Arc::new(file.take_vocab());
-    let backend = file.device(LlamaOptions { limits, n_threads });
-    let (engine, _thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions::default()).expect("starts");
+    let backend = file.device(LlamaOptions::new(limits, n_threads));
+    let (engine, _thread) = EngineHandle::spawn(
+        backend,
+        Arc::clone(&vocab),
+        EngineOptions { tuning: Tuning { speculates: false, ..Tuning::default() }, ..EngineOptions::default() },
+    )
+    .expect("starts");
     let compiler = Compiler::new(&vocab, Budget::default()).expect("a compiler");
     let schema: Value = json!({"type": "array", "minItems": 400, "items": {"type": "object", "additionalProperties": false,
         "required": ["id", "name"], "properties": {"id": {"type": "integer"}, "name": {"type": "string", "maxLength": 20}}}});
@@ -80,7 +85,7 @@ async fn run(engine: &EngineHandle, prompts: Vec<Vec<TokenId>>, grammar: Option<
     for (prompt, permit) in prompts.into_iter().zip(permits) {
         let (events, receiver) = tokio::sync::mpsc::channel(N_DECODE + 4);
         engine.submit(Job {
-            prompt,
+            prompt: prompt.into(),
             grammar: grammar.cloned(),
             // A bias against every end keeps the lengths equal.
             sampling: Sampling { temperature: 0.0, ..Sampling::default() },
@@ -89,6 +94,7 @@ async fn run(engine: &EngineHandle, prompts: Vec<Vec<TokenId>>, grammar: Option<
             logprobs: None,
             events,
             submitted: started,
+            deadline: None,
             permit: Some(permit),
         });
         receivers.push(receiver);

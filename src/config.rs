@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::engine::{DrawOn, GpuLayers, KvCells};
 use crate::telemetry::LogFormat;
 use crate::testing;
 
@@ -36,10 +37,67 @@ pub enum Command {
     ///
     /// Exits with 1 and names the place if the schema is refused. Example: drawplate check schema.json
     Check(CheckArgs),
+    /// Put load on a server that speaks OpenAI's API, this one or another, and measure speed and validity.
+    ///
+    /// With --compare it asks two servers in turn and prints ratios. Example: drawplate bench http://127.0.0.1:1234/v1
+    /// --compare http://127.0.0.1:8080/v1 --schemas benches/schemas --streams 1,4,8
+    Bench(BenchArgs),
     /// Print random values of a schema, a line of JSON each: valid ones, or with --invalid ones that miss it narrowly.
     ///
     /// The same seed gives the same values. Example: drawplate sample schema.json -n 100 --seed 7
     Sample(SampleArgs),
+}
+
+/// Arguments of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// The server's base URL, as clients get it: http://127.0.0.1:1234/v1.
+    pub url: String,
+    /// A second server, asked in turn with the first; ratios are first to second.
+    #[arg(long, value_name = "URL")]
+    pub compare: Option<String>,
+    /// The model's name in requests.
+    #[arg(short, long, default_value = "default")]
+    pub model: String,
+    /// Requests at once, one measurement each.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,4,8", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub streams: Vec<u16>,
+    /// JSON Schemas to bind answers to: files, or folders of them.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub schemas: Vec<PathBuf>,
+    /// A file with one prompt per line, used in turn; a short request by default.
+    #[arg(long, value_name = "FILE")]
+    pub prompts: Option<PathBuf>,
+    /// Measure only bound answers; otherwise free text is measured beside them.
+    #[arg(long)]
+    pub no_free: bool,
+    /// Tokens per answer at most.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub tokens: u32,
+    /// Temperature of every request.
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Times everything is measured, after one round that is thrown away; figures are medians.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub rounds: u16,
+    /// Requests of one stream per measurement.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub requests: u16,
+    /// Open loop: start so many requests per second at random times, however long answers take.
+    #[arg(long, value_name = "PER_SECOND", value_parser = parse_seconds)]
+    pub rate: Option<f64>,
+    /// Seconds after which a request counts as failed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = parse_seconds)]
+    pub timeout: f64,
+    /// Fields added to every request, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub extra: Option<String>,
+    /// Write everything measured to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write a plot of tokens per second to this file, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Arguments of `sample`.
@@ -98,6 +156,9 @@ pub struct ConformanceArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+    /// Seconds of processor time that compiling a schema may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = parse_seconds)]
+    pub schema_time: f64,
     /// Write each failing case to this file, a JSON object per line.
     #[arg(long, value_name = "FILE")]
     pub failures: Option<PathBuf>,
@@ -162,12 +223,45 @@ pub struct ServeArgs {
     /// Requests that may wait for a slot; more are answered 429.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub queue: u16,
+    /// Layers of the model that go to GPUs: auto (as many as fit), all, or a number.
+    #[arg(long, value_name = "N", default_value = "auto")]
+    pub gpu_layers: GpuLayers,
+    /// GPUs to use, by the names that --log llama-cpp-2=info shows; all by default.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub devices: Vec<String>,
+    /// Shares of the layers, one per GPU; by free memory by default.
+    #[arg(long, value_name = "SHARE,…", value_delimiter = ',')]
+    pub tensor_split: Vec<f32>,
+    /// Where tokens are drawn: on the device, where the logits are, or on the host.
+    #[arg(long, value_enum, default_value_t)]
+    pub draw_on: DrawOn,
+    /// How slots hold their KV cells: a lane each (own), or in one buffer (shared), which a GPU computes in fewer runs.
+    #[arg(long, value_enum, default_value_t)]
+    pub kv_cells: KvCells,
     /// Threads for the model [default: one per core].
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    /// Seconds that an answer may take, its wait for a slot included. A bound one is then brought to a valid end.
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub deadline: Option<f64>,
+    /// Do not propose tokens that the conversation makes likely. Proposals never change an answer, only its speed.
+    #[arg(long)]
+    pub no_speculation: bool,
+    /// Draw every token, those without a choice too: slower, for comparing.
+    #[arg(long)]
+    pub no_forced_tokens: bool,
+    /// A smaller model of the same vocabulary that proposes tokens: a GGUF file.
+    #[arg(long, value_name = "FILE")]
+    pub draft: Option<PathBuf>,
+    /// Memory for the KV cells of earlier prompts that no slot holds any more; 0 keeps none.
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    pub prefix_cache_mib: usize,
     /// Largest schema accepted, in bytes of JSON.
     #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]
     pub max_schema_bytes: usize,
+    /// Seconds of processor time that compiling a schema may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = parse_seconds)]
+    pub schema_time: f64,
     /// A folder of JSON Schemas that requests may refer to by their $id. Nothing is ever fetched.
     #[arg(long, value_name = "DIR")]
     pub schemas: Option<PathBuf>,
@@ -189,6 +283,11 @@ pub struct ServeArgs {
     /// How log lines look.
     #[arg(long, value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse::<f64>().ok().filter(|s| *s > 0.0 && *s <= 1e6);
+    seconds.ok_or_else(|| "expected a number above 0, at most a million".to_owned())
 }
 
 /// Where the model comes from.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::BodyDataStream;
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_LENGTH;
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -16,6 +15,9 @@ use super::{AppState, MAX_BODY_BYTES};
 
 /// Clients that announce a body and do not send it lose their room.
 const READ_TIME: Duration = Duration::from_secs(60);
+/// So much of a body that is too large is read and thrown away, for so long at most, before it is refused.
+const MAX_DRAINED_BYTES: usize = 256 << 20;
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// A request's body as JSON, whatever its content type.
 pub(super) struct JsonBody {
@@ -29,17 +31,57 @@ impl FromRequest<Arc<AppState>> for JsonBody {
 
     async fn from_request(request: Request, state: &Arc<AppState>) -> Result<Self, ApiError> {
         let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-        let room = state.room_for_body(length.unwrap_or(MAX_BODY_BYTES).min(MAX_BODY_BYTES)).await;
-        let read = tokio::time::timeout(READ_TIME, Bytes::from_request(request, state)).await;
+        let length = length.unwrap_or(MAX_BODY_BYTES);
+        let room = state.room_for_body(length.min(MAX_BODY_BYTES)).await;
+        let mut body = request.into_body().into_data_stream();
+        let read = tokio::time::timeout(READ_TIME, read(&mut body, length)).await;
         let read = read.map_err(|_| ApiError::bad_request(None, None, "The request body did not arrive in time."))?;
-        let bytes = read.map_err(|rejection: BytesRejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                ApiError::body_too_large(MAX_BODY_BYTES)
-            } else {
-                ApiError::bad_request(None, None, "The request body could not be read to its end.")
-            }
-        })?;
-        Ok(Self { value: parse(&bytes)?, room })
+        if let Err(ReadError::TooLarge) = read {
+            // Whatever comes of it, the answer is the same.
+            let _drained = tokio::time::timeout(DRAIN_TIME, drain(&mut body)).await;
+        }
+        Ok(Self { value: parse(&read?)?, room })
+    }
+}
+
+enum ReadError {
+    TooLarge,
+    Broken,
+}
+
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::TooLarge => Self::body_too_large(MAX_BODY_BYTES),
+            ReadError::Broken => Self::bad_request(None, None, "The request body could not be read to its end."),
+        }
+    }
+}
+
+async fn read(body: &mut BodyDataStream, length: usize) -> Result<Vec<u8>, ReadError> {
+    if length > MAX_BODY_BYTES {
+        return Err(ReadError::TooLarge);
+    }
+    let mut bytes = Vec::new();
+    while let Some(part) = body.next().await {
+        let part = part.map_err(|_| ReadError::Broken)?;
+        if bytes.len() + part.len() > MAX_BODY_BYTES {
+            return Err(ReadError::TooLarge);
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
+}
+
+/// Reads on and throws away: a connection closed under a client that still writes is reset, and the client sees a
+/// broken pipe in place of the answer that tells it why.
+async fn drain(body: &mut BodyDataStream) {
+    let mut n_bytes = 0;
+    while let Some(Ok(part)) = body.next().await {
+        n_bytes += part.len();
+        if n_bytes > MAX_DRAINED_BYTES {
+            return;
+        }
     }
 }
 

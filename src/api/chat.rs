@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::extract::State;
@@ -15,11 +15,14 @@ use super::error::ApiError;
 use super::wire::chat_request::{ChatRequest, ResponseFormat};
 use super::wire::chat_response::{
     AssistantMessage, ChatChoice, ChatCompletion, ChatLogprob, ChatLogprobs, ChatUsage, CompletionTokensDetails,
-    FullFunction, FullToolCall, PromptTokensDetails,
+    FullFunction, FullToolCall, PromptTokensDetails, UsageEffort,
 };
 use super::{AppState, header_value};
 use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage};
 use crate::tools::ToolChoice;
+
+/// How long a stream's headers may wait for a slot: below what clients and proxies put up with.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What of a request the answer's form depends on.
 #[derive(Clone, Debug)]
@@ -81,8 +84,10 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     drop(room);
     form.report = prepared.report.take();
     let shows_schema = prepared.shows_schema;
-    let answer = state.generator.start(&prepared)?;
+    let mut answer = state.generator.start(&prepared)?;
     drop(prepared);
+    // Why: headers go out before a stream's first chunk, and the wait for a slot is one of them.
+    let queued = answer.started(PATIENCE).await?;
     let mut response = if streams {
         stream(form, answer).into_response()
     } else {
@@ -90,6 +95,10 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         Json(render(&form, completion)).into_response()
     };
     let headers = response.headers_mut();
+    if let Some(queued) = queued {
+        let value = header_value(&format!("{:.1}", milliseconds(queued)));
+        headers.insert(HeaderName::from_static("x-drawplate-queue-ms"), value);
+    }
     if !unknown.is_empty() {
         headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value(&unknown.join(", ")));
     } else if ignores_stop {
@@ -175,7 +184,21 @@ pub(super) fn render_usage(usage: Usage) -> ChatUsage {
             rejected_prediction_tokens: 0,
             forced_tokens: usage.n_forced,
         },
+        drawplate: UsageEffort {
+            drafted_tokens: usage.effort.n_drafted,
+            accepted_tokens: usage.effort.n_accepted,
+            queue_ms: milliseconds(usage.queued),
+            mask_ms: milliseconds(usage.effort.mask),
+            device_ms: milliseconds(usage.effort.device),
+            host_ms: milliseconds(usage.effort.host),
+            tokens_per_second: (usage.tokens_per_second() * 10.0).round() / 10.0,
+        },
     }
+}
+
+/// To a thousandth.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 pub(super) fn render_logprobs(entries: &[LogprobEntry]) -> ChatLogprobs {

@@ -124,7 +124,11 @@ impl Chunks {
             usage,
             drawplate,
         };
-        Event::default().json_data(chunk).unwrap_or_else(|_| Event::default().comment("a chunk that is no JSON"))
+        // Why not `json_data`: it looks for line ends in every piece that the serializer writes, here it is one look.
+        match serde_json::to_string(&chunk) {
+            Ok(json) => Event::default().data(json),
+            Err(_) => Event::default().comment("a chunk that is no JSON"),
+        }
     }
 
     /// The same envelope as a plain error, as the last event.

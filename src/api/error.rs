@@ -228,6 +228,10 @@ impl From<AnswerError> for ApiError {
                 message: "No valid way to go on with this answer was found. Ask again, or simplify the part of the schema that the mask cannot see ahead: oneOf with overlapping branches, not, uniqueItems.".into(),
                 ..Self::internal(detail.to_owned())
             },
+            AnswerError::Engine(EngineError::Deadline) => Self {
+                code: Some("deadline_exceeded"),
+                ..Self::unavailable("The time for this answer was over before its first token; the server is busy.")
+            },
             AnswerError::Engine(EngineError::Backend(_)) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NoCall => {
                 Self::internal(error.to_string())
             }

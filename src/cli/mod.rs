@@ -1,5 +1,6 @@
 //! One command per file. Only here and in main.rs are errors `anyhow`.
 
+mod bench;
 mod check;
 mod conformance;
 mod hub;
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Serve(args) => serve::serve(&args),
         Command::Conformance(args) => conformance::conformance(&args),
+        Command::Bench(args) => bench::bench(&args),
         Command::Check(args) => check::check(&args),
         Command::Sample(args) => sample::sample(&args),
     }

@@ -14,7 +14,7 @@ use super::{UsageError, hub};
 use crate::api::{ApiOptions, AppState, ModelInfo, router};
 use crate::chat::ChatTemplate;
 use crate::config::{ModelSource, ServeArgs};
-use crate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, fake_vocab};
+use crate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, Tuning, fake_vocab};
 use crate::generation::{Generator, GeneratorOptions};
 use crate::grammar::{Budget, Compiler, Vocab};
 use crate::{schema, telemetry};
@@ -48,11 +48,13 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     };
     let Loaded { engine, thread, vocab, template, name, created } = loaded;
     let store = load_store(args.schemas.as_deref())?;
-    let compiler = Compiler::new(&vocab, Budget::default())?;
+    let budget = Budget { time: Duration::from_secs_f64(args.schema_time), ..Budget::default() };
+    let compiler = Compiler::new(&vocab, budget)?;
     let options = GeneratorOptions {
         limits: schema::Limits { max_bytes: args.max_schema_bytes, ..schema::Limits::default() },
         shows_schema: !args.no_schema_in_prompt,
         closes: !args.no_close,
+        deadline: args.deadline.map(Duration::from_secs_f64),
         store,
         ..GeneratorOptions::default()
     };
@@ -159,6 +161,15 @@ fn answers(address: SocketAddr) -> bool {
         && &answer == b"HTTP/1.1 200"
 }
 
+fn engine_options(args: &ServeArgs) -> EngineOptions {
+    let tuning = Tuning {
+        speculates: !args.no_speculation,
+        forces: !args.no_forced_tokens,
+        prefix_cache_bytes: args.prefix_cache_mib.saturating_mul(1 << 20),
+    };
+    EngineOptions { n_queue: usize::from(args.queue), tuning }
+}
+
 fn limits(args: &ServeArgs, n_ctx_train: usize) -> Limits {
     Limits {
         n_slots: usize::from(args.slots),
@@ -173,7 +184,7 @@ fn load_fake(args: &ServeArgs) -> anyhow::Result<Loaded> {
     let limits = limits(args, DEFAULT_CTX);
     let backend_vocab = Arc::clone(&vocab);
     let backend = move || Ok(FakeBackend::new(limits, FakeMode::Random, backend_vocab, Duration::from_millis(1)));
-    let options = EngineOptions { n_queue: usize::from(args.queue) };
+    let options = engine_options(args);
     let (engine, thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), options)?;
     let template = ChatTemplate::new(None, ("", "<|im_end|>"), false, vocab.control_names())?;
     Ok(Loaded { engine, thread, vocab, template, name: "fake".into(), created: 0 })
@@ -190,22 +201,37 @@ fn load_file(_args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
 
 #[cfg(feature = "llama")]
 fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
-    use crate::engine::llama::{LlamaFile, LlamaOptions};
+    use crate::engine::llama::{LlamaFile, LlamaOptions, devices};
+    use crate::engine::{Drafter, Placement};
 
     let started = Instant::now();
     eprintln!("model: loading {}", path.display());
     let bar = indicatif::ProgressBar::new(100);
     let progress = bar.clone();
+    let placement = Placement {
+        gpu_layers: args.gpu_layers,
+        devices: args.devices.clone(),
+        tensor_split: args.tensor_split.clone(),
+    };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
-    let loaded = LlamaFile::load(path, move |share| progress.set_position((share.clamp(0.0, 1.0) * 100.0) as u64));
+    let loaded =
+        LlamaFile::load(path, &placement, move |share| progress.set_position((share.clamp(0.0, 1.0) * 100.0) as u64));
     bar.finish_and_clear();
     let mut file = loaded.map_err(|e| UsageError(e.to_string()))?;
     let limits = limits(args, file.n_ctx_train);
     let vocab = Arc::new(file.take_vocab());
     let n_threads = args.threads.map_or_else(default_threads, usize::from);
-    let options = EngineOptions { n_queue: usize::from(args.queue) };
-    let backend = file.device(LlamaOptions { limits, n_threads });
-    let (engine, thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), options)
+    let options = engine_options(args);
+    let make_device = file.device(LlamaOptions { limits, n_threads, draw_on: args.draw_on, kv_cells: args.kv_cells });
+    let make_drafter = match &args.draft {
+        Some(path) => Some(load_draft(path, &placement, &vocab)?.drafter(limits, n_threads)),
+        None => None,
+    };
+    let make = move || {
+        let drafter = make_drafter.map(|make| make()).transpose()?;
+        Ok((make_device()?, drafter.map(|drafter| -> Box<dyn Drafter> { Box::new(drafter) })))
+    };
+    let (engine, thread) = EngineHandle::spawn_with(make, Arc::clone(&vocab), options)
         .map_err(|e| UsageError(format!("cannot serve '{}': {e}", path.display())))?;
     let template = ChatTemplate::new(
         file.chat_template.as_deref(),
@@ -219,10 +245,34 @@ fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
         limits.n_slots,
         limits.n_ctx
     );
+    devices().iter().for_each(|device| tracing::info!("device {device}"));
     let name = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
     let modified = std::fs::metadata(path).and_then(|m| m.modified()).ok();
     let created = modified.and_then(|m| m.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
     Ok(Loaded { engine, thread, vocab, template, name, created })
+}
+
+/// Loads the model that proposes tokens. Its tokens must be those of the large one.
+#[cfg(feature = "llama")]
+fn load_draft(
+    path: &Path,
+    placement: &crate::engine::Placement,
+    vocab: &Vocab,
+) -> anyhow::Result<crate::engine::llama::LlamaFile> {
+    let mut file = crate::engine::llama::LlamaFile::load(path, placement, |_| ())
+        .map_err(|e| UsageError(format!("--draft: {e}")))?;
+    let own = file.take_vocab();
+    let (n_own, n_large) = (own.n_tokens(), vocab.n_tokens());
+    let n_shared = u32::try_from(n_own.min(n_large)).unwrap_or(u32::MAX);
+    // Why: large models pad their vocabulary, so sizes may differ; a token that both have must be the same.
+    if let Some(token) = (0..n_shared).find(|token| own.bytes(*token) != vocab.bytes(*token)) {
+        return Err(UsageError(format!(
+            "--draft '{}': its vocabulary is another one: token {token} differs; take a smaller model of the same family",
+            path.display()
+        ))
+        .into());
+    }
+    Ok(file)
 }
 
 #[cfg(feature = "llama")]

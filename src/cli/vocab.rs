@@ -24,7 +24,8 @@ pub(super) fn load_vocab(model: &str) -> anyhow::Result<Arc<Vocab>> {
 
 #[cfg(feature = "llama")]
 fn load_gguf(path: &Path) -> anyhow::Result<Arc<Vocab>> {
-    let mut file = crate::engine::llama::LlamaFile::load(path, |_| {}).map_err(|e| UsageError(e.to_string()))?;
+    let mut file = crate::engine::llama::LlamaFile::load(path, &crate::engine::Placement::default(), |_| {})
+        .map_err(|e| UsageError(e.to_string()))?;
     Ok(Arc::new(file.take_vocab()))
 }
 

@@ -1,6 +1,10 @@
 //! The device, the one thing that tests fake.
+//!
+//! A step is started, asked and finished in three calls, so that host work goes on while the device computes: masks are
+//! made after the first and handed over with the second. Tokens are then drawn on the device, under the masks, or on the
+//! host, from logits.
 
-use super::sampling::{Counts, Drawn, Sampling};
+use super::sampling::{Counts, Drawn, Sampler, Sampling};
 use crate::grammar::{Mask, TokenId};
 
 /// A KV cache lane that hosts one sequence at a time.
@@ -19,25 +23,16 @@ pub struct Limits {
 }
 
 /// One token to run through the model at `pos` of `slot`. Rows of a slot come in order, without gaps.
-#[derive(Debug)]
-pub struct Row<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
     /// The lane.
     pub slot: SlotId,
     /// Its position in the sequence, from 0.
     pub pos: usize,
     /// The token.
     pub token: TokenId,
-    /// What is wanted in return.
-    pub want: Want<'a>,
-}
-
-/// What a row gives back.
-#[derive(Debug)]
-pub enum Want<'a> {
-    /// Nothing: the token only fills the cache.
-    Nothing,
-    /// The next token.
-    Token(Draw<'a>),
+    /// Whether a token will be drawn after it; if not, it only fills the cache.
+    pub has_output: bool,
 }
 
 /// How the next token is drawn.
@@ -55,27 +50,71 @@ pub struct Draw<'a> {
     pub logprobs: Option<u8>,
 }
 
+/// A token that the device is to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// The row after which it comes; at most one token is asked for each.
+    pub row_idx: usize,
+    /// How.
+    pub draw: Draw<'a>,
+}
+
 /// A device that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BackendError(pub String);
 
-/// The device: model, KV cache, sampling.
+/// The device: model, KV cache, and where it can, sampling.
 pub trait Backend {
+    /// What a finished step gave; borrowed until the next one.
+    type Outputs<'a>: Outputs
+    where
+        Self: 'a;
+    /// The cells of a slot, kept on the host.
+    type Saved;
+
     /// What it can hold.
     fn limits(&self) -> Limits;
 
-    /// Runs `rows` (at most `n_batch`) and returns one draw for each row that wants a token, in their order.
+    /// Whether cells can be cut off at any position. Recurrent models can only forget everything.
+    fn can_cut(&self) -> bool {
+        true
+    }
+
+    /// Whether any rows are one run of the graph. If not, only those of slots that follow one another, and of each as
+    /// many as of the others.
+    fn is_one_run(&self) -> bool {
+        true
+    }
+
+    /// Whether it computes beside the processor, so that what needs no result is best done meanwhile.
+    fn is_apart(&self) -> bool {
+        false
+    }
+
+    /// Whether it draws tokens itself under this sampling.
+    fn can_draw(&self, sampling: &Sampling) -> bool {
+        let _ = sampling;
+        false
+    }
+
+    /// Starts computing `rows`, at most `n_batch`. It may return before the device is done.
     ///
     /// # Errors
     /// If the device fails; the cells of all slots in `rows` are then undefined and must be truncated to 0.
-    fn step(&mut self, rows: &[Row<'_>]) -> Result<Vec<Drawn>, BackendError>;
+    fn start(&mut self, rows: &[Row]) -> Result<(), BackendError>;
 
-    /// Draws again for the row at `row_idx` of the last step, from the same logits.
+    /// Has tokens drawn after the rows of the last [`Backend::start`], which may still be computed; only under samplings
+    /// for which it can, and at most once in a step.
+    fn ask(&mut self, asks: &[Ask<'_>]) {
+        let _ = asks;
+    }
+
+    /// Waits until the rows of the last [`Backend::start`] are computed, and what was asked for is drawn.
     ///
     /// # Errors
-    /// If the row wanted no token, or the mask allows nothing.
-    fn redraw(&mut self, row_idx: usize, row: &Row<'_>) -> Result<Drawn, BackendError>;
+    /// As [`Backend::start`].
+    fn finish(&mut self) -> Result<Self::Outputs<'_>, BackendError>;
 
     /// Keeps the first `n` cells of `slot`. Returns how many are kept: `n`, or 0 if the model cannot cut.
     fn truncate(&mut self, slot: SlotId, n: usize) -> usize;
@@ -87,4 +126,22 @@ pub trait Backend {
 
     /// Makes the cells of `to` a copy of the first `n` of `from`. Returns how many there are then.
     fn copy_prefix(&mut self, from: SlotId, to: SlotId, n: usize) -> usize;
+
+    /// Bytes that [`Backend::save`] would take.
+    fn saved_bytes(&self, slot: SlotId) -> usize;
+
+    /// Copies the cells of `slot` to the host; nothing if the device cannot.
+    fn save(&mut self, slot: SlotId) -> Option<Self::Saved>;
+
+    /// Makes the cells of `slot` the first `n` of `saved`. Returns how many there are then.
+    fn restore(&mut self, slot: SlotId, saved: &Self::Saved, n: usize) -> usize;
+}
+
+/// The results of a step. Rows are named by their place in it; several threads may draw at once.
+pub trait Outputs: Sync {
+    /// The token that the device drew for a row that was asked for.
+    fn token(&self, row_idx: usize) -> Option<TokenId>;
+
+    /// Draws for a row with an output on the host, any number of times. Nothing, if the mask allows no token.
+    fn draw(&self, row_idx: usize, draw: &Draw<'_>, sampler: &mut Sampler) -> Option<Drawn>;
 }

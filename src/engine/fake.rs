@@ -7,8 +7,8 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backend::{Backend, BackendError, Limits, Row, SlotId, Want};
-use super::sampling::{Drawn, Sampler};
+use super::backend::{Ask, Backend, BackendError, Draw, Limits, Outputs, Row, SlotId};
+use super::sampling::{Drawn, Sampler, Sampling};
 use crate::grammar::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 
 /// What the fake model wants to say.
@@ -28,9 +28,15 @@ pub struct FakeBackend {
     limits: Limits,
     mode: FakeMode,
     vocab: Arc<Vocab>,
+    /// Tokens that close something.
+    closing: Vec<TokenId>,
     slots: Vec<FakeSlot>,
-    sampler: Sampler,
     step_time: Duration,
+    /// What became of the rows of the last step.
+    rows: Vec<FakeRow>,
+    /// If it draws itself: every so many draws, one does not heed its mask.
+    slips_every: Option<usize>,
+    n_draws: usize,
 }
 
 #[derive(Clone, Default)]
@@ -40,42 +46,69 @@ struct FakeSlot {
     answer_at: Option<usize>,
 }
 
+#[derive(Clone, Copy)]
+struct FakeRow {
+    slot: SlotId,
+    /// Cells of the slot when the row was computed, its own included.
+    n_cells: usize,
+    has_output: bool,
+    token: Option<TokenId>,
+}
+
 impl FakeBackend {
     /// Makes a device. Each step takes at least `step_time`, as a real one would.
     #[must_use]
     pub fn new(limits: Limits, mode: FakeMode, vocab: Arc<Vocab>, step_time: Duration) -> Self {
         let slots = vec![FakeSlot::default(); limits.n_slots];
-        Self { limits, mode, vocab, slots, sampler: Sampler::default(), step_time }
+        let n_tokens = u32::try_from(vocab.n_tokens()).unwrap_or(u32::MAX);
+        let closes = |token: &TokenId| matches!(vocab.bytes(*token).first(), Some(b'"' | b'}' | b']'));
+        let closing = (0..n_tokens).filter(|token| closes(token) || vocab.is_end(*token)).collect();
+        Self { limits, mode, vocab, closing, slots, step_time, rows: Vec::new(), slips_every: None, n_draws: 0 }
     }
 
-    fn logits(&self, slot: &FakeSlot, row: &Row<'_>) -> Vec<f32> {
-        let context = &slot.cells[slot.cells.len().saturating_sub(16)..];
-        let seed = hash(&(context, slot.cells.len()));
-        let answer = &slot.cells[slot.answer_at.unwrap_or(slot.cells.len())..];
+    /// Lets it draw tokens itself where it may. One draw in `slips_every` does not heed the mask, as rounding on a real
+    /// device can cause it; 0 never slips.
+    #[must_use]
+    pub fn drawing(mut self, slips_every: usize) -> Self {
+        self.slips_every = Some(slips_every);
+        self
+    }
+
+    fn logits(&self, row: FakeRow, draw: &Draw<'_>) -> Vec<f32> {
+        let slot = &self.slots[row.slot.0];
+        let cells = &slot.cells[..row.n_cells];
+        let context = &cells[cells.len().saturating_sub(16)..];
+        let seed = hash(&(context, cells.len()));
+        let answer = &cells[slot.answer_at.unwrap_or(cells.len()).min(cells.len())..];
         let n_tokens = u32::try_from(self.vocab.n_tokens()).unwrap_or(u32::MAX);
-        let mut logits: Vec<f32> = (0..n_tokens).map(|token| unit(hash(&(seed, token))) * 8.0).collect();
+        let mut logits: Vec<f32> = (0..n_tokens).map(|token| unit(mix(seed, token)) * 8.0).collect();
         // Why: pure noise hardly ever closes a string or an object; the longer it talks, the more it wants to end.
         #[expect(clippy::cast_precision_loss, reason = "answers are short")]
         let fatigue = (answer.len() as f32 * 0.02).min(9.0);
-        for (token, logit) in (0..).zip(logits.iter_mut()) {
-            let closes = matches!(self.vocab.bytes(token).first(), Some(b'"' | b'}' | b']'));
-            *logit += if closes || self.vocab.is_end(token) { fatigue } else { 0.0 };
-        }
-        match (&self.mode, &row.want) {
-            (FakeMode::Scripted(script), _) => {
+        self.closing.iter().for_each(|token| logits[*token as usize] += fatigue);
+        match &self.mode {
+            FakeMode::Scripted(script) => {
                 let wanted = self.next_of_script(script, answer);
                 for (token, logit) in (0..).zip(logits.iter_mut()) {
                     *logit += if wanted.map_or(self.vocab.is_end(token), |w| w == token) { 40.0 } else { 0.0 };
                 }
             }
-            (FakeMode::Hostile, Want::Token(draw)) => {
+            FakeMode::Hostile => {
                 for (token, logit) in (0..).zip(logits.iter_mut()) {
                     *logit += if draw.mask.is_some_and(|mask| !mask.allows(token)) { 40.0 } else { 0.0 };
                 }
             }
-            (FakeMode::Random | FakeMode::Hostile, _) => {}
+            FakeMode::Random => {}
         }
         logits
+    }
+
+    fn draw_itself(&mut self, row: FakeRow, draw: &Draw<'_>) -> TokenId {
+        self.n_draws += 1;
+        let logits = self.logits(row, draw);
+        let slips = self.slips_every.is_some_and(|every| every > 0 && self.n_draws.is_multiple_of(every));
+        let draw = if slips { Draw { mask: None, ..*draw } } else { *draw };
+        Sampler::default().draw(&logits, &draw).map_or(0, |drawn| drawn.token)
     }
 
     /// The script's next token after `answer`; nothing at its end, or where the answer has left it.
@@ -88,35 +121,61 @@ impl FakeBackend {
     }
 }
 
+/// What a step of the fake gave.
+pub struct FakeOutputs<'a>(&'a FakeBackend);
+
+impl Outputs for FakeOutputs<'_> {
+    fn token(&self, row_idx: usize) -> Option<TokenId> {
+        self.0.rows[row_idx].token
+    }
+
+    fn draw(&self, row_idx: usize, draw: &Draw<'_>, sampler: &mut Sampler) -> Option<Drawn> {
+        let row = self.0.rows[row_idx];
+        assert!(row.has_output, "row {row_idx} has no output");
+        sampler.draw(&self.0.logits(row, draw), draw)
+    }
+}
+
 impl Backend for FakeBackend {
+    type Outputs<'a> = FakeOutputs<'a>;
+    type Saved = Vec<TokenId>;
+
     fn limits(&self) -> Limits {
         self.limits
     }
 
-    fn step(&mut self, rows: &[Row<'_>]) -> Result<Vec<Drawn>, BackendError> {
+    fn can_draw(&self, _sampling: &Sampling) -> bool {
+        self.slips_every.is_some()
+    }
+
+    fn start(&mut self, rows: &[Row]) -> Result<(), BackendError> {
         assert!(!rows.is_empty() && rows.len() <= self.limits.n_batch, "{} rows", rows.len());
-        std::thread::sleep(self.step_time);
-        let mut drawn = Vec::new();
+        self.rows.clear();
         for row in rows {
             let slot = &mut self.slots[row.slot.0];
             assert_eq!(row.pos, slot.cells.len(), "a gap in slot {}", row.slot.0);
             assert!(row.pos < self.limits.n_ctx, "slot {} is full", row.slot.0);
             slot.cells.push(row.token);
-            if let Want::Token(draw) = &row.want {
-                slot.answer_at.get_or_insert(slot.cells.len());
-                let logits = self.logits(&self.slots[row.slot.0], row);
-                let token = self.sampler.draw(&logits, draw);
-                drawn.push(token.ok_or_else(|| BackendError("the mask allows nothing".into()))?);
+            let n_cells = slot.cells.len();
+            if row.has_output {
+                slot.answer_at.get_or_insert(n_cells);
             }
+            self.rows.push(FakeRow { slot: row.slot, n_cells, has_output: row.has_output, token: None });
         }
-        Ok(drawn)
+        Ok(())
     }
 
-    fn redraw(&mut self, _row_idx: usize, row: &Row<'_>) -> Result<Drawn, BackendError> {
-        let Want::Token(draw) = &row.want else { return Err(BackendError("the row wants no token".into())) };
-        assert_eq!(self.slots[row.slot.0].cells.get(row.pos), Some(&row.token), "not a row of the last step");
-        let logits = self.logits(&self.slots[row.slot.0], row);
-        self.sampler.draw(&logits, draw).ok_or_else(|| BackendError("the mask allows nothing".into()))
+    fn ask(&mut self, asks: &[Ask<'_>]) {
+        for ask in asks {
+            let row = self.rows[ask.row_idx];
+            assert!(row.has_output, "row {} has no output", ask.row_idx);
+            self.rows[ask.row_idx].token = Some(self.draw_itself(row, &ask.draw));
+        }
+    }
+
+    fn finish(&mut self) -> Result<FakeOutputs<'_>, BackendError> {
+        std::thread::sleep(self.step_time);
+        Ok(FakeOutputs(self))
     }
 
     fn truncate(&mut self, slot: SlotId, n: usize) -> usize {
@@ -139,10 +198,31 @@ impl Backend for FakeBackend {
         self.slots[to.0] = FakeSlot { cells: self.slots[from.0].cells[..n].to_vec(), answer_at: None };
         n
     }
+
+    fn saved_bytes(&self, slot: SlotId) -> usize {
+        self.slots[slot.0].cells.len() * size_of::<TokenId>()
+    }
+
+    fn save(&mut self, slot: SlotId) -> Option<Vec<TokenId>> {
+        Some(self.slots[slot.0].cells.clone())
+    }
+
+    fn restore(&mut self, slot: SlotId, saved: &Vec<TokenId>, n: usize) -> usize {
+        self.slots[slot.0] = FakeSlot { cells: saved[..n].to_vec(), answer_at: None };
+        n
+    }
 }
 
 fn hash(value: &impl std::hash::Hash) -> u64 {
     BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
+}
+
+/// A hash of both, in a few instructions (the finalizer of SplitMix64): the fake's own time must not hide the server's.
+fn mix(seed: u64, token: TokenId) -> u64 {
+    let mut z = seed ^ u64::from(token).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 /// A hash as a number in [0, 1).

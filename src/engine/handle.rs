@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::backend::{Backend, BackendError, Limits};
+use super::draft::Drafter;
 use super::job::Job;
-use super::step::Engine;
+use super::step::{Engine, Tuning};
 use crate::grammar::Vocab;
 use crate::guard::STACK_BYTES;
 
@@ -20,11 +21,13 @@ use crate::guard::STACK_BYTES;
 pub struct EngineOptions {
     /// Sequences that may wait for a slot.
     pub n_queue: usize,
+    /// How the engine works.
+    pub tuning: Tuning,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { n_queue: 256 }
+        Self { n_queue: 256, tuning: Tuning::default() }
     }
 }
 
@@ -59,6 +62,18 @@ impl EngineHandle {
         vocab: Arc<Vocab>,
         options: EngineOptions,
     ) -> Result<(Self, JoinHandle<()>), BackendError> {
+        Self::spawn_with(move || make_backend().map(|backend| (backend, None)), vocab, options)
+    }
+
+    /// As [`EngineHandle::spawn`], with a model that proposes tokens beside the device.
+    ///
+    /// # Errors
+    /// If the devices cannot be made.
+    pub fn spawn_with<B: Backend>(
+        make_backend: impl FnOnce() -> Result<(B, Option<Box<dyn Drafter>>), BackendError> + Send + 'static,
+        vocab: Arc<Vocab>,
+        options: EngineOptions,
+    ) -> Result<(Self, JoinHandle<()>), BackendError> {
         let (ready, is_ready) = sync_channel(1);
         let is_alive = Arc::new(AtomicBool::new(true));
         let alive = Arc::clone(&is_alive);
@@ -68,14 +83,14 @@ impl EngineHandle {
             .stack_size(STACK_BYTES)
             .spawn(move || {
                 let outcome = catch_unwind(AssertUnwindSafe(|| {
-                    let backend = match make_backend() {
-                        Ok(backend) => backend,
+                    let (backend, drafter) = match make_backend() {
+                        Ok(made) => made,
                         Err(error) => return drop(ready.send(Err(error))),
                     };
                     let limits = backend.limits();
                     let n_permits = limits.n_slots + options.n_queue;
                     let (commands, inbox) = sync_channel(n_permits + 1);
-                    let mut engine = Engine::new(backend, vocab);
+                    let mut engine = Engine::new(backend, vocab, options.tuning).with_drafter(drafter);
                     let _gone = ready.send(Ok((commands, limits, n_permits)));
                     run(&mut engine, &inbox);
                 }));

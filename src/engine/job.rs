@@ -1,7 +1,7 @@
 //! What the engine is given and what it says back.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -11,8 +11,8 @@ use crate::grammar::{Compiled, TokenId};
 /// One generation: everything the engine needs to know of a request.
 #[derive(Debug)]
 pub struct Job {
-    /// The prompt's tokens, at least one.
-    pub prompt: Vec<TokenId>,
+    /// The prompt's tokens, at least one; choices of one request share them.
+    pub prompt: Arc<[TokenId]>,
     /// The grammar, for bound answers. Its matcher is made when a slot takes the sequence: waiting costs nothing.
     pub grammar: Option<Arc<Compiled>>,
     /// How tokens are drawn.
@@ -27,6 +27,8 @@ pub struct Job {
     pub events: mpsc::Sender<Event>,
     /// When the job came in.
     pub submitted: Instant,
+    /// When the answer must end, valid where it is bound.
+    pub deadline: Option<Instant>,
     /// The place in the engine, given back when the job is dropped.
     pub permit: Option<OwnedSemaphorePermit>,
 }
@@ -38,6 +40,8 @@ pub enum Event {
     Started {
         /// Prompt tokens whose KV cells were reused.
         n_cached: usize,
+        /// How long it waited for the slot.
+        queued: Duration,
     },
     /// A token of the answer.
     Token {
@@ -49,9 +53,34 @@ pub enum Event {
         forced: bool,
     },
     /// The answer is complete.
-    Finished(FinishReason),
+    Finished(FinishReason, Effort),
     /// The answer cannot be completed.
     Failed(EngineError),
+}
+
+/// What an answer took, beyond the tokens that it shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Tokens proposed by speculation.
+    pub n_drafted: usize,
+    /// Of these, those that became part of the answer.
+    pub n_accepted: usize,
+    /// Computing masks.
+    pub mask: Duration,
+    /// The device's steps, by the share of rows.
+    pub device: Duration,
+    /// Drawing, accepting and guarding tokens.
+    pub host: Duration,
+}
+
+impl std::ops::AddAssign for Effort {
+    fn add_assign(&mut self, other: Self) {
+        self.n_drafted += other.n_drafted;
+        self.n_accepted += other.n_accepted;
+        self.mask += other.mask;
+        self.device += other.device;
+        self.host += other.host;
+    }
 }
 
 /// Why a sequence ended.
@@ -59,9 +88,9 @@ pub enum Event {
 pub enum FinishReason {
     /// The model ended its answer, or the grammar is complete.
     Stop,
-    /// The token limit or the context was reached.
+    /// The token limit, the context or the deadline was reached.
     Length,
-    /// The token limit or the context would have been reached, and the answer was brought to a valid end.
+    /// The same would have been reached, and the answer was brought to a valid end.
     Closed,
 }
 
@@ -77,4 +106,7 @@ pub enum EngineError {
     /// Whatever was tried, the guard vetoed it.
     #[error("no valid continuation was found; the guard's last veto: {0}")]
     DeadEnd(&'static str),
+    /// The deadline passed before there was any answer.
+    #[error("the deadline passed before the first token")]
+    Deadline,
 }

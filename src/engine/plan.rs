@@ -1,13 +1,13 @@
-//! Which rows the next step runs: decoding first, then prompts in chunks. Pure.
+//! Which rows the next step runs: decoding first, then prompts in chunks, then drafts. Pure.
 //!
 //! Invariant: a plan never exceeds the batch, and every resident sequence gets rows within as many plans as there are
-//! slots. Chunk borders lie at fixed positions of the prompt, whatever was cached, so that the same prompt is computed
-//! in the same pieces each time and gives the same text.
+//! slots, if the batch has a row for each. Chunk borders lie at fixed positions of the prompt, whatever was cached, so
+//! that the same prompt is computed in the same pieces each time and gives the same text.
 
 /// Positions at which a prompt is cut into chunks.
 pub(super) const CHUNK: usize = 256;
-/// Prefix reuse ends at a multiple of this, and so does the last chunk but one.
-pub(super) const GRAIN: usize = 64;
+/// Prefix reuse of a request that is alone ends at a multiple of this, and so does the last chunk but one.
+pub(super) const GRAIN: usize = 8;
 
 /// What a slot would like to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,35 +18,113 @@ pub(super) struct Pending {
     /// All tokens.
     pub(super) n_tokens: usize,
     pub(super) is_prefilling: bool,
+    /// Tokens that may come after them.
+    pub(super) n_drafts: usize,
 }
 
-/// What a slot may run: `n_rows` from its `n_fed` on.
+/// What a slot may run: `n_rows` from its `n_fed` on, then `n_drafts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     pub(super) slot_idx: usize,
     pub(super) n_rows: usize,
+    pub(super) n_drafts: usize,
     /// Whether the last row reaches the end of the tokens, so that the next one is drawn.
     pub(super) draws: bool,
 }
 
-/// Shares `n_batch` rows among the slots; `turn` rotates who is served first.
-pub(super) fn plan(pending: &[Pending], n_batch: usize, turn: usize) -> Vec<Share> {
-    let mut shares = Vec::with_capacity(pending.len());
-    let mut n_left = n_batch;
-    let mut grant = |p: &Pending, n_rows: usize| {
-        let n_rows = n_rows.min(n_left);
-        n_left -= n_rows;
-        if n_rows > 0 {
-            shares.push(Share { slot_idx: p.slot_idx, n_rows, draws: p.n_fed + n_rows == p.n_tokens });
-        }
+/// How many rows there are to share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// In all.
+    pub(super) n_batch: usize,
+    /// For prompts, while others decode and wait for the step to end.
+    pub(super) n_prefill: usize,
+    /// Whether any rows are one run of the graph. If not, lanes that follow one another run together, row by row, as
+    /// long as all of them have one left; what is left then takes runs of its own.
+    pub(super) is_one_run: bool,
+}
+
+/// Shares the rows among the slots; `turn` rotates who is served first.
+///
+/// Shares come in the order of slots, because llama.cpp computes together only lanes that follow one another: in any
+/// other order it runs its graph several times for one batch.
+pub(super) fn plan(pending: &[Pending], room: Room, turn: usize) -> Vec<Share> {
+    let mut order: Vec<&Pending> = pending.iter().collect();
+    order.rotate_left(turn % pending.len().max(1));
+    let mut n_rows = vec![0; order.len()];
+    let mut n_left = room.n_batch;
+    // Why: a long run of forced tokens must not take the rows of those who come after it.
+    let n_fair = (room.n_batch / order.len().max(1)).max(1);
+    let feeds_all = room.is_one_run || further_runs_pay(pending);
+    let n_wanted = |p: &Pending| (p.n_tokens - p.n_fed).min(if feeds_all { usize::MAX } else { 1 });
+    for (p, n_rows) in order.iter().zip(&mut n_rows).filter(|(p, _)| !p.is_prefilling) {
+        *n_rows = n_wanted(p).min(n_fair).min(n_left);
+        n_left -= *n_rows;
+    }
+    let is_awaited = pending.iter().any(|p| !p.is_prefilling);
+    let mut n_prefill = if is_awaited { room.n_prefill.min(n_left) } else { n_left };
+    for (p, n_rows) in order.iter().zip(&mut n_rows).filter(|(p, _)| p.is_prefilling) {
+        *n_rows = chunk(p, n_prefill);
+        n_prefill -= *n_rows;
+        n_left -= *n_rows;
+    }
+    for (p, n_rows) in order.iter().zip(&mut n_rows).filter(|(p, _)| !p.is_prefilling) {
+        let n_more = (n_wanted(p) - *n_rows).min(n_left);
+        *n_rows += n_more;
+        n_left -= n_more;
+    }
+    let share = |(p, n_rows): (&&Pending, usize)| {
+        let draws = p.n_fed + n_rows == p.n_tokens;
+        let n_drafts = if draws { p.n_drafts.min(n_left) } else { 0 };
+        n_left -= n_drafts;
+        Share { slot_idx: p.slot_idx, n_rows, n_drafts, draws }
     };
-    let rotated = |prefilling: bool| {
-        let (before, after) = pending.split_at(turn % pending.len().max(1));
-        after.iter().chain(before).filter(move |p| p.is_prefilling == prefilling)
-    };
-    rotated(false).for_each(|p| grant(p, p.n_tokens - p.n_fed));
-    rotated(true).for_each(|p| grant(p, chunk_end(p.n_fed, p.n_tokens) - p.n_fed));
+    let mut shares: Vec<Share> = order.iter().zip(n_rows).filter(|(_, n_rows)| *n_rows > 0).map(share).collect();
+    shares.sort_unstable_by_key(|share| share.slot_idx);
     shares
+}
+
+/// Whether forced tokens are worth the further runs of the graph that they take.
+///
+/// A run costs about as much as a row, or more. Fed in a run of its own, a sequence's tokens carry that cost; fed one by
+/// one along with the others' steps, each carries a share of the step's run. So a further run must save as many rows as
+/// there are sequences to share a step.
+fn further_runs_pay(pending: &[Pending]) -> bool {
+    let mut lanes: Vec<(usize, usize)> =
+        pending.iter().filter(|p| !p.is_prefilling).map(|p| (p.slot_idx, p.n_tokens - p.n_fed)).collect();
+    lanes.sort_unstable();
+    let n_further: usize = lanes.iter().map(|(_, n_rows)| n_rows.saturating_sub(1)).sum();
+    if n_further == 0 {
+        return true;
+    }
+    let steps: Vec<(usize, usize)> = lanes.iter().map(|(slot_idx, _)| (*slot_idx, 1)).collect();
+    let n_runs_more = n_runs(&lanes).saturating_sub(n_runs(&steps));
+    n_further > n_runs_more * lanes.len()
+}
+
+/// How often llama.cpp runs its graph for lanes with so many rows, in their order: it takes the lanes that follow one
+/// another and have rows left, and of each as many rows as all of them have.
+fn n_runs(lanes: &[(usize, usize)]) -> usize {
+    let mut left: Vec<(usize, usize)> = lanes.to_vec();
+    let mut n_runs = 0;
+    while let Some(&(first, _)) = left.first() {
+        let n_together = (first..).zip(&left).take_while(|(next, (slot_idx, _))| next == slot_idx).count();
+        let n_rows = left[..n_together].iter().map(|(_, n_rows)| *n_rows).min().unwrap_or(1).max(1);
+        left[..n_together].iter_mut().for_each(|(_, n)| *n -= n_rows.min(*n));
+        left.retain(|(_, n)| *n > 0);
+        n_runs += 1;
+    }
+    n_runs
+}
+
+/// How many rows of the next chunk fit into `n_room`: up to its end, or to a multiple of `GRAIN`, if one is reached.
+fn chunk(p: &Pending, n_room: usize) -> usize {
+    let n_whole = chunk_end(p.n_fed, p.n_tokens) - p.n_fed;
+    if n_whole <= n_room {
+        return n_whole;
+    }
+    let border = (p.n_fed + n_room) / GRAIN * GRAIN;
+    if border > p.n_fed { border - p.n_fed } else { n_room }
 }
 
 /// The end of the chunk of a prompt of `n_tokens` that begins at `n_fed`.
@@ -64,36 +142,73 @@ mod tests {
     #[test]
     fn chunks_end_where_reuse_begins() {
         for (n_fed, n_tokens, end) in
-            [(0, 10, 10), (0, 300, 256), (256, 300, 300), (0, 200, 192), (192, 200, 200), (0, 64, 64), (0, 65, 64)]
+            [(0, 8, 8), (0, 300, 256), (256, 300, 296), (296, 300, 300), (0, 200, 192), (0, 16, 8), (0, 17, 16)]
         {
             assert_eq!(chunk_end(n_fed, n_tokens), end, "{n_fed} of {n_tokens}");
         }
     }
 
+    #[test]
+    fn runs_are_counted_as_the_device_makes_them() {
+        for (lanes, expected) in [
+            (&[(0, 1), (1, 1), (2, 1)][..], 1),
+            (&[(0, 1), (2, 1)], 2),
+            (&[(0, 1), (1, 3), (2, 1)], 2),
+            (&[(0, 3), (1, 1), (2, 3)], 3),
+            (&[(0, 3), (1, 3), (2, 1)], 2),
+            (&[(4, 5)], 1),
+            (&[], 0),
+        ] {
+            assert_eq!(n_runs(lanes), expected, "{lanes:?}");
+        }
+    }
+
+    #[test]
+    fn forced_tokens_run_at_once_where_that_is_cheaper() {
+        let lane = |slot_idx, n| Pending { slot_idx, n_fed: 9, n_tokens: 9 + n, is_prefilling: false, n_drafts: 0 };
+        let rows = |lanes: &[usize], is_one_run| -> Vec<usize> {
+            let pending: Vec<Pending> = lanes.iter().enumerate().map(|(i, n)| lane(i, *n)).collect();
+            plan(&pending, Room { n_batch: 64, n_prefill: 64, is_one_run }, 0).iter().map(|s| s.n_rows).collect()
+        };
+        assert_eq!(rows(&[5], false), [5], "alone");
+        assert_eq!(rows(&[1, 4, 1, 1], false), [1, 1, 1, 1], "three rows more are not worth a run, among four");
+        assert_eq!(rows(&[1, 6, 1, 1], false), [1, 6, 1, 1]);
+        assert_eq!(rows(&[1, 4, 4, 1], false), [1, 4, 4, 1], "two that run together");
+        assert_eq!(rows(&[1, 4, 1, 1], true), [1, 4, 1, 1]);
+    }
+
     proptest! {
         #[test]
         fn plans_fit_and_progress(
-            sizes in prop::collection::vec((0usize..600, 1usize..600, any::<bool>()), 1..9),
-            n_batch in 1usize..512,
+            sizes in prop::collection::vec((0usize..600, 1usize..600, any::<bool>(), 0usize..20), 1..9),
+            n_batch in 9usize..512,
+            n_prefill in 1usize..512,
+            is_one_run in any::<bool>(),
         ) {
+            let room = Room { n_batch, n_prefill, is_one_run };
             let mut pending: Vec<Pending> = sizes.iter().enumerate()
-                .map(|(slot_idx, &(n_fed, more, is_prefilling))| Pending { slot_idx, n_fed, n_tokens: n_fed + more, is_prefilling })
+                .map(|(slot_idx, &(n_fed, more, is_prefilling, n_drafts))| {
+                    let n_drafts = if is_prefilling { 0 } else { n_drafts };
+                    Pending { slot_idx, n_fed, n_tokens: n_fed + more, is_prefilling, n_drafts }
+                })
                 .collect();
             let before = pending.clone();
             for turn in 0..pending.len() {
-                let shares = plan(&pending, n_batch, turn);
-                prop_assert!(shares.iter().map(|s| s.n_rows).sum::<usize>() <= n_batch);
+                let shares = plan(&pending, room, turn);
+                prop_assert!(shares.iter().map(|s| s.n_rows + s.n_drafts).sum::<usize>() <= n_batch);
+                let n_prompt: usize =
+                    shares.iter().filter(|s| pending[s.slot_idx].is_prefilling).map(|s| s.n_rows).sum();
+                prop_assert!(n_prompt <= n_prefill || before.iter().all(|p| p.is_prefilling));
                 for share in shares {
                     let p = &mut pending[share.slot_idx];
                     p.n_fed += share.n_rows;
                     prop_assert!(p.n_fed <= p.n_tokens);
                     prop_assert_eq!(share.draws, p.n_fed == p.n_tokens);
+                    prop_assert!(share.n_drafts == 0 || share.draws);
                 }
             }
-            let decoding = before.iter().any(|p| !p.is_prefilling);
             for (now, then) in pending.iter().zip(&before) {
-                // While others decode long forced runs, a prompt may wait; decoding itself never does for long.
-                prop_assert!(now.n_fed > then.n_fed || decoding, "slot {} starved", now.slot_idx);
+                prop_assert!(now.n_fed > then.n_fed, "slot {} starved", now.slot_idx);
             }
         }
     }

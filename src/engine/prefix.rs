@@ -1,10 +1,14 @@
-//! Which slot takes the next sequence, and how much of its prompt is already computed. Pure.
+//! Which slot takes the next sequence, and from where it gets the cells of its prompt's beginning. Pure.
 
-use super::plan::GRAIN;
 use crate::grammar::TokenId;
 
-/// From here on copying another slot's cells is cheaper than computing them again.
-const WORTH_COPYING: usize = 256;
+/// From here on copying cells from elsewhere is cheaper than computing them again.
+pub(super) const WORTH_COPYING: usize = 256;
+/// From here on it is better to wait until another sequence has computed the same cells.
+const WORTH_WAITING: usize = 64;
+
+/// Fewer cells than this are computed in less time than one more run of the graph takes.
+const WORTH_A_RUN: usize = 32;
 
 /// A slot as the choice sees it.
 #[derive(Clone, Copy, Debug)]
@@ -15,34 +19,80 @@ pub(super) struct Candidate<'a> {
     pub(super) freed_at: u64,
     /// Tokens that have cells there.
     pub(super) cached: &'a [TokenId],
+    /// Tokens that will have cells there soon: the prompt that is going in.
+    pub(super) coming: &'a [TokenId],
 }
 
-/// The choice: the slot, and the prefix that it gets.
+/// Where cells come from, if not from the slot itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Placement {
-    pub(super) slot_idx: usize,
-    /// Cells to keep, a multiple of `GRAIN`.
-    pub(super) n_cached: usize,
-    /// The slot to copy them from, if not its own.
-    pub(super) copy_from: Option<usize>,
+pub(super) enum CopyFrom {
+    Slot(usize),
+    Saved(usize),
 }
 
-/// Finds the free slot with the longest common prefix, else the one free for longest; or none, if none is free.
-pub(super) fn place(prompt: &[TokenId], slots: &[Candidate<'_>]) -> Option<Placement> {
-    let reusable = |slot: &Candidate<'_>| {
-        let common = prompt.iter().zip(slot.cached).take_while(|(a, b)| a == b).count();
+/// The choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placement {
+    /// A slot, and the prefix that it gets.
+    Slot {
+        slot_idx: usize,
+        /// Cells to keep.
+        n_cached: usize,
+        copy_from: Option<CopyFrom>,
+    },
+    /// Another sequence is computing the same cells.
+    Later,
+    /// No slot is free.
+    Full,
+}
+
+/// The number of tokens that both begin with.
+pub(super) fn n_common(a: &[TokenId], b: &[TokenId]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// Finds the free slot with the longest common prefix, else one beside slots that are taken, else the one free for
+/// longest.
+///
+/// Lanes that follow one another are computed in one run of llama.cpp's graph; each gap between them is a run more, in
+/// every step, which costs about as much as a row of another sequence.
+///
+/// What is `saved` on the host counts like what another slot has. A prefix is cut at a multiple of `grain`; without one,
+/// only whole sequences can be taken over.
+pub(super) fn place<'a>(
+    prompt: &[TokenId],
+    slots: &[Candidate<'_>],
+    saved: impl Iterator<Item = &'a [TokenId]>,
+    grain: Option<usize>,
+) -> Placement {
+    let reusable = |cached: &[TokenId]| {
+        let common = n_common(prompt, cached);
         // Why: the last token of the prompt must run, since its logits are wanted.
-        common.min(prompt.len().saturating_sub(1)) / GRAIN * GRAIN
-    };
-    let own = slots.iter().filter(|s| s.is_free).max_by_key(|s| (reusable(s), std::cmp::Reverse(s.freed_at)))?;
-    let n_own = reusable(own);
-    let other = slots.iter().filter(|s| s.slot_idx != own.slot_idx).max_by_key(|s| reusable(s));
-    match other {
-        Some(other) if reusable(other) >= n_own + WORTH_COPYING => {
-            Some(Placement { slot_idx: own.slot_idx, n_cached: reusable(other), copy_from: Some(other.slot_idx) })
+        let n = common.min(prompt.len().saturating_sub(1));
+        match grain {
+            Some(grain) => n / grain * grain,
+            None if n == cached.len() => n,
+            None => 0,
         }
-        _ => Some(Placement { slot_idx: own.slot_idx, n_cached: n_own, copy_from: None }),
+    };
+    let is_taken = |slot_idx: usize| slots.get(slot_idx).is_some_and(|s| !s.is_free);
+    let own = slots.iter().enumerate().filter(|(_, s)| s.is_free).max_by_key(|(i, s)| {
+        let n_neighbours = usize::from(is_taken(i.wrapping_sub(1))) + usize::from(is_taken(i + 1));
+        (reusable(s.cached) / WORTH_A_RUN, n_neighbours, reusable(s.cached), std::cmp::Reverse(s.freed_at))
+    });
+    let own = own.map(|(_, s)| s);
+    let Some(own) = own else { return Placement::Full };
+    let n_own = reusable(own.cached);
+    let others = slots.iter().filter(|s| s.slot_idx != own.slot_idx);
+    let in_slots = others.map(|s| (reusable(s.cached), CopyFrom::Slot(s.slot_idx)));
+    let on_host = saved.enumerate().map(|(i, tokens)| (reusable(tokens), CopyFrom::Saved(i)));
+    let best = in_slots.chain(on_host).max_by_key(|(n, _)| *n).filter(|(n, _)| *n >= n_own + WORTH_COPYING);
+    let (n_cached, copy_from) = best.map_or((n_own, None), |(n, from)| (n, Some(from)));
+    let n_coming = slots.iter().map(|s| reusable(s.coming)).max().unwrap_or(0);
+    if grain.is_some() && n_coming >= n_cached + WORTH_WAITING {
+        return Placement::Later;
     }
+    Placement::Slot { slot_idx: own.slot_idx, n_cached, copy_from }
 }
 
 #[cfg(test)]
@@ -53,21 +103,57 @@ mod tests {
     fn places_by_prefix_then_age() {
         let long: Vec<TokenId> = (0..600).collect();
         let short = &long[..70];
-        let slot = |slot_idx, is_free, freed_at, cached| Candidate { slot_idx, is_free, freed_at, cached };
-        for (name, slots, expected) in [
-            ("none free", vec![slot(0, false, 0, &long[..])], None),
-            ("longest prefix", vec![slot(0, true, 9, &[][..]), slot(1, true, 1, short)], Some((1, 64, None))),
-            ("oldest", vec![slot(0, true, 9, &[][..]), slot(1, true, 1, &[][..])], Some((1, 0, None))),
+        let slot = |slot_idx, is_free, freed_at, cached| Candidate { slot_idx, is_free, freed_at, cached, coming: &[] };
+        let at = |slot_idx, n_cached, copy_from| Placement::Slot { slot_idx, n_cached, copy_from };
+        let computing = Candidate { coming: &long, ..slot(0, false, 0, &long[..64]) };
+        for (name, slots, saved, expected) in [
+            ("none free", vec![slot(0, false, 0, &long[..])], vec![], Placement::Full),
+            ("longest prefix", vec![slot(0, true, 9, &[][..]), slot(1, true, 1, short)], vec![], at(1, 64, None)),
+            ("oldest", vec![slot(0, true, 9, &[][..]), slot(1, true, 1, &[][..])], vec![], at(1, 0, None)),
             (
                 "copies a long one",
                 vec![slot(0, false, 0, &long[..]), slot(1, true, 1, &[][..])],
-                Some((1, 576, Some(0))),
+                vec![],
+                at(1, 576, Some(CopyFrom::Slot(0))),
             ),
-            ("not a short one", vec![slot(0, false, 0, short), slot(1, true, 1, &[][..])], Some((1, 0, None))),
-            ("the last token runs", vec![slot(0, true, 0, &long[..])], Some((0, 576, None))),
+            (
+                "beside others",
+                vec![
+                    slot(0, true, 1, &[][..]),
+                    slot(1, true, 9, &[][..]),
+                    slot(2, false, 0, &[][..]),
+                    slot(3, true, 8, &[][..]),
+                ],
+                vec![],
+                at(3, 0, None),
+            ),
+            (
+                "in the gap",
+                vec![
+                    slot(0, false, 0, &[][..]),
+                    slot(1, true, 9, &[][..]),
+                    slot(2, false, 0, &[][..]),
+                    slot(3, true, 8, &[][..]),
+                ],
+                vec![],
+                at(1, 0, None),
+            ),
+            ("not a short one", vec![slot(0, false, 0, short), slot(1, true, 1, &[][..])], vec![], at(1, 0, None)),
+            ("the last token runs", vec![slot(0, true, 0, &long[..])], vec![], at(0, 576, None)),
+            (
+                "from the host",
+                vec![slot(0, true, 0, short)],
+                vec![short, &long[..]],
+                at(0, 576, Some(CopyFrom::Saved(1))),
+            ),
+            ("waits for a twin", vec![computing, slot(1, true, 1, &[][..])], vec![], Placement::Later),
+            ("not if it has more", vec![computing, slot(1, true, 1, &long[..])], vec![], at(1, 576, None)),
         ] {
-            let placed = place(&long[..577], &slots).map(|p| (p.slot_idx, p.n_cached, p.copy_from));
-            assert_eq!(placed, expected, "{name}");
+            assert_eq!(place(&long[..577], &slots, saved.into_iter(), Some(64)), expected, "{name}");
         }
+        let whole = [slot(0, true, 1, short), slot(1, true, 0, &[][..])];
+        let state = |prompt: &[TokenId]| place(prompt, &whole, std::iter::empty(), None);
+        assert_eq!(state(&long[..100]), at(0, 70, None), "a state is taken over whole");
+        assert_eq!(state(&long[..60]), at(1, 0, None), "or not at all");
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::backend::Draw;
-use crate::grammar::TokenId;
+use crate::grammar::{Mask, TokenId};
 
 /// How often each token was generated so far.
 pub type Counts = HashMap<TokenId, u32>;
@@ -88,30 +88,53 @@ pub struct Sampler {
     candidates: Vec<(TokenId, f32)>,
 }
 
+/// Below `exp(-NEGLIGIBLE)` of the likeliest token's weight, all the tokens of any vocabulary together weigh less than
+/// the 24 bits of the random number can tell.
+const NEGLIGIBLE: f32 = 32.0;
+
 impl Sampler {
     /// Draws a token from `logits` `[n_vocab]`. Returns nothing if the mask allows no token.
     pub fn draw(&mut self, logits: &[f32], draw: &Draw<'_>) -> Option<Drawn> {
-        self.adjust(logits, draw);
-        self.collect(draw);
-        let token = if draw.sampling.temperature <= 0.0 { self.greedy() } else { self.sample(draw) }?;
+        let Self { adjusted, candidates } = self;
+        let seen = if draw.sampling.adjusts(draw.counts) { adjust(logits, draw, adjusted) } else { logits };
+        let likeliest = likeliest(seen, draw.mask)?;
+        let token = if draw.sampling.temperature <= 0.0 || likeliest.1 == f32::NEG_INFINITY {
+            likeliest.0
+        } else {
+            collect(seen, draw, likeliest.1, candidates);
+            choose(candidates, draw)?
+        };
         let logprobs = draw.logprobs.map(|n_top| logprobs(logits, token, usize::from(n_top)));
         Some(Drawn { token, logprobs })
     }
+}
 
-    fn adjust(&mut self, logits: &[f32], draw: &Draw<'_>) {
-        self.adjusted.clear();
-        self.adjusted.extend_from_slice(logits);
-        let s = draw.sampling;
-        for (token, bias) in &s.logit_bias {
-            if let Some(logit) = self.adjusted.get_mut(*token as usize) {
-                *logit += bias;
-            }
+impl Sampling {
+    /// Whether logits are changed before they are drawn from.
+    #[must_use]
+    pub fn adjusts(&self, counts: &Counts) -> bool {
+        !self.logit_bias.is_empty() || (self.penalizes() && !counts.is_empty())
+    }
+
+    /// Whether tokens generated before count.
+    #[must_use]
+    pub fn penalizes(&self) -> bool {
+        self.presence_penalty != 0.0 || self.frequency_penalty != 0.0 || self.repeat_penalty != 1.0
+    }
+}
+
+fn adjust<'a>(logits: &[f32], draw: &Draw<'_>, adjusted: &'a mut Vec<f32>) -> &'a [f32] {
+    adjusted.clear();
+    adjusted.extend_from_slice(logits);
+    let s = draw.sampling;
+    for (token, bias) in &s.logit_bias {
+        if let Some(logit) = adjusted.get_mut(*token as usize) {
+            *logit += bias;
         }
-        if s.presence_penalty == 0.0 && s.frequency_penalty == 0.0 && s.repeat_penalty == 1.0 {
-            return;
-        }
+    }
+    if s.penalizes() {
         for (token, count) in draw.counts {
-            if let Some(logit) = self.adjusted.get_mut(*token as usize) {
+            if let Some(logit) = adjusted.get_mut(*token as usize) {
                 *logit = if *logit > 0.0 { *logit / s.repeat_penalty } else { *logit * s.repeat_penalty };
                 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^24")]
                 let count = *count as f32;
@@ -119,71 +142,120 @@ impl Sampler {
             }
         }
     }
+    adjusted
+}
 
-    fn collect(&mut self, draw: &Draw<'_>) {
-        self.candidates.clear();
-        let finite = |logit: f32| if logit.is_nan() { f32::NEG_INFINITY } else { logit };
-        match draw.mask {
-            Some(mask) => mask.for_each(|token| {
-                if let Some(logit) = self.adjusted.get(token as usize) {
-                    self.candidates.push((token, finite(*logit)));
-                }
-            }),
-            None => self.candidates.extend((0..).zip(self.adjusted.iter().map(|l| finite(*l)))),
+/// The allowed token with the largest logit, the first of equals. Not-a-number counts as impossible.
+fn likeliest(logits: &[f32], mask: Option<&Mask>) -> Option<(TokenId, f32)> {
+    let mut best: Option<(TokenId, f32)> = None;
+    let mut offer = |token: TokenId, logit: f32| {
+        let logit = if logit.is_nan() { f32::NEG_INFINITY } else { logit };
+        if best.is_none_or(|(_, most)| logit > most) {
+            best = Some((token, logit));
         }
-    }
-
-    fn greedy(&self) -> Option<TokenId> {
-        let mut best: Option<(TokenId, f32)> = None;
-        for &(token, logit) in &self.candidates {
-            if best.is_none_or(|(_, most)| logit > most) {
-                best = Some((token, logit));
+    };
+    // Why: most blocks hold nothing better than what is known, and a block's maximum is found without branches.
+    let mut most = f32::NEG_INFINITY;
+    for (block_idx, block) in (0u32..).zip(logits.chunks(BLOCK)) {
+        let allowed = mask.map_or(u32::MAX, |mask| mask.word(block_idx));
+        if allowed == 0 || (most > f32::NEG_INFINITY && block_max(block) <= most) {
+            continue;
+        }
+        for (i, logit) in (0u32..).zip(block) {
+            if allowed >> i & 1 == 1 {
+                offer(block_idx * 32 + i, *logit);
+                most = most.max(*logit);
             }
         }
-        best.map(|(token, _)| token)
     }
+    best
+}
 
-    fn sample(&mut self, draw: &Draw<'_>) -> Option<TokenId> {
-        let s = draw.sampling;
-        let likelier = |a: &(TokenId, f32), b: &(TokenId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        let candidates = &mut self.candidates;
-        if s.top_k > 0 && s.top_k < candidates.len() {
-            candidates.select_nth_unstable_by(s.top_k - 1, likelier);
-            candidates.truncate(s.top_k);
+/// Logits per word of a mask.
+const BLOCK: usize = 32;
+
+/// The largest of a block; not-a-number is passed over.
+fn block_max(block: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    for eight in block.chunks(8) {
+        for (lane, logit) in lanes.iter_mut().zip(eight) {
+            *lane = if *logit > *lane { *logit } else { *lane };
         }
-        if s.top_k > 0 || s.top_p < 1.0 {
-            candidates.sort_unstable_by(likelier);
+    }
+    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// Gathers the allowed tokens with their weights: 1 for the likeliest, whose logit is `most`.
+fn collect(logits: &[f32], draw: &Draw<'_>, most: f32, candidates: &mut Vec<(TokenId, f32)>) {
+    candidates.clear();
+    let temperature = draw.sampling.temperature;
+    let least = most - NEGLIGIBLE * temperature;
+    for (block_idx, block) in (0u32..).zip(logits.chunks(BLOCK)) {
+        let allowed = draw.mask.map_or(u32::MAX, |mask| mask.word(block_idx));
+        if allowed == 0 || block_max(block) < least {
+            continue;
         }
-        let most = candidates.iter().map(|c| c.1).fold(f32::NEG_INFINITY, f32::max);
-        if most == f32::NEG_INFINITY {
-            return candidates.first().map(|c| c.0);
-        }
-        for candidate in candidates.iter_mut() {
-            candidate.1 = ((candidate.1 - most) / s.temperature).exp();
-        }
-        if s.min_p > 0.0 {
-            candidates.retain(|c| c.1 >= s.min_p);
-        }
-        let mut sum: f64 = candidates.iter().map(|c| f64::from(c.1)).sum();
-        if s.top_p < 1.0 {
-            let (mut kept, enough) = (0.0, sum * f64::from(s.top_p));
-            let n_kept = candidates.iter().position(|c| {
-                kept += f64::from(c.1);
-                kept >= enough
-            });
-            candidates.truncate(n_kept.map_or(candidates.len(), |n| n + 1));
-            sum = candidates.iter().map(|c| f64::from(c.1)).sum();
-        }
-        let mut rest = f64::from(draw.uniform) * sum;
-        for candidate in candidates.iter() {
-            rest -= f64::from(candidate.1);
-            if rest < 0.0 {
-                return Some(candidate.0);
+        for (i, logit) in (0u32..).zip(block) {
+            if allowed >> i & 1 == 1 && *logit >= least {
+                candidates.push((block_idx * 32 + i, ((logit - most) / temperature).exp()));
             }
         }
-        // Rounding may leave a rest: the last token that has any probability is meant.
-        candidates.iter().rev().find(|c| c.1 > 0.0).map(|c| c.0)
     }
+}
+
+fn choose(candidates: &mut Vec<(TokenId, f32)>, draw: &Draw<'_>) -> Option<TokenId> {
+    let s = draw.sampling;
+    let likelier = |a: &(TokenId, f32), b: &(TokenId, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if s.top_k > 0 && s.top_k < candidates.len() {
+        candidates.select_nth_unstable_by(s.top_k - 1, likelier);
+        candidates.truncate(s.top_k);
+    }
+    if s.min_p > 0.0 {
+        candidates.retain(|c| c.1 >= s.min_p);
+    }
+    let mut sum: f64 = candidates.iter().map(|c| f64::from(c.1)).sum();
+    if s.top_p < 1.0 {
+        let n_kept = nucleus(candidates, sum * f64::from(s.top_p), likelier);
+        candidates.truncate(n_kept);
+        sum = candidates.iter().map(|c| f64::from(c.1)).sum();
+    } else if s.top_k > 0 {
+        candidates.sort_unstable_by(likelier);
+    }
+    let mut rest = f64::from(draw.uniform) * sum;
+    for candidate in candidates.iter() {
+        rest -= f64::from(candidate.1);
+        if rest < 0.0 {
+            return Some(candidate.0);
+        }
+    }
+    // Rounding may leave a rest: the last token that has any probability is meant.
+    candidates.iter().rev().find(|c| c.1 > 0.0).map(|c| c.0)
+}
+
+/// Brings the likeliest candidates to the front, sorted, and returns how many of them weigh `enough`.
+fn nucleus(
+    candidates: &mut [(TokenId, f32)],
+    enough: f64,
+    likelier: impl Fn(&(TokenId, f32), &(TokenId, f32)) -> std::cmp::Ordering + Copy,
+) -> usize {
+    // Why: few tokens carry nearly all of the weight; the long tail need not be sorted.
+    let (mut n_sorted, mut weight) = (0, 0.0);
+    while n_sorted < candidates.len() {
+        let rest = &mut candidates[n_sorted..];
+        let n_next = (n_sorted.max(32) * 3).min(rest.len());
+        if n_next < rest.len() {
+            rest.select_nth_unstable_by(n_next, likelier);
+        }
+        rest[..n_next].sort_unstable_by(likelier);
+        for (i, candidate) in rest[..n_next].iter().enumerate() {
+            weight += f64::from(candidate.1);
+            if weight >= enough {
+                return n_sorted + i + 1;
+            }
+        }
+        n_sorted += n_next;
+    }
+    candidates.len()
 }
 
 fn logprobs(logits: &[f32], chosen: TokenId, n_top: usize) -> TokenLogprobs {

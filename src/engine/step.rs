@@ -1,22 +1,40 @@
-//! The body of the engine's loop: cancel, admit, plan, mask, compute, commit.
+//! The body of the engine's loop: cancel, admit, plan, mask, compute, settle.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
-use super::backend::{Backend, Draw, Limits, Row, SlotId, Want};
+use super::backend::{Ask, Backend, Limits, Row, SlotId};
+use super::draft::Drafter;
 use super::job::{EngineError, Job};
-use super::plan::{Pending, Share, plan};
-use super::prefix::{Candidate, place};
-use super::sampling::{Counts, Drawn};
-use super::sequence::{Next, Resident, Taken, Waiting};
-use crate::grammar::{Mask, Matcher, MatcherError, TokenId, Vocab};
+use super::pace::Pace;
+use super::plan::{Pending, Room, Share, plan};
+use super::prefix_cache::PrefixCache;
+use super::sequence::{Resident, Waiting};
+use super::settle::{Settled, Turn, settle};
+use super::spread::Cost;
+use crate::grammar::{TokenId, Vocab};
 use crate::telemetry::metrics::METRICS;
 
+/// How an engine works.
+#[derive(Clone, Copy, Debug)]
+pub struct Tuning {
+    /// Propose tokens that the sequence itself makes likely.
+    pub speculates: bool,
+    /// Take tokens that the grammar leaves no choice about without drawing them.
+    pub forces: bool,
+    /// Bytes of KV cells kept on the host for prompts that begin alike.
+    pub prefix_cache_bytes: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { speculates: true, forces: true, prefix_cache_bytes: 256 << 20 }
+    }
+}
+
 /// A lane of the KV cache.
-enum Slot {
+pub(super) enum Slot {
     /// Nobody's; the cells of `cached` are still there.
     Free { cached: Vec<TokenId>, freed_at: u64 },
     /// Taken.
@@ -24,29 +42,49 @@ enum Slot {
 }
 
 /// The engine: everything but the thread.
-pub struct Engine<B> {
-    backend: B,
-    vocab: Arc<Vocab>,
-    limits: Limits,
-    waiting: VecDeque<Waiting>,
-    slots: Vec<Slot>,
-    n_steps: u64,
-}
-
-/// What a slot needs for its draw.
-struct Prepared {
-    mask: Option<Mask>,
-    uniform: f32,
-    /// Whether anything is left that has not led nowhere before.
-    has_choice: bool,
+pub struct Engine<B: Backend> {
+    pub(super) backend: B,
+    pub(super) limits: Limits,
+    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) n_steps: u64,
+    pub(super) prefixes: PrefixCache<B::Saved>,
+    pub(super) vocab: Arc<Vocab>,
+    pub(super) tuning: Tuning,
+    pub(super) drafter: Option<Box<dyn Drafter>>,
+    pub(super) pace: Pace,
+    /// Of a mask.
+    mask_cost: Cost,
+    /// Of settling a slot.
+    settle_cost: Cost,
 }
 
 impl<B: Backend> Engine<B> {
     /// Makes an engine with all slots free.
-    pub fn new(backend: B, vocab: Arc<Vocab>) -> Self {
+    pub fn new(backend: B, vocab: Arc<Vocab>, tuning: Tuning) -> Self {
         let limits = backend.limits();
-        let slots = (0..limits.n_slots).map(|_| Slot::Free { cached: Vec::new(), freed_at: 0 }).collect();
-        Self { backend, vocab, limits, waiting: VecDeque::new(), slots, n_steps: 0 }
+        let slots = (0..limits.n_slots).map(|_| free(Vec::new(), 0)).collect();
+        Self {
+            backend,
+            limits,
+            waiting: VecDeque::new(),
+            slots,
+            n_steps: 0,
+            prefixes: PrefixCache::new(tuning.prefix_cache_bytes),
+            vocab,
+            tuning,
+            drafter: None,
+            pace: Pace::default(),
+            mask_cost: Cost::default(),
+            settle_cost: Cost::default(),
+        }
+    }
+
+    /// Lets a model propose tokens.
+    #[must_use]
+    pub fn with_drafter(mut self, drafter: Option<Box<dyn Drafter>>) -> Self {
+        self.drafter = drafter;
+        self
     }
 
     /// Puts a job into the queue.
@@ -61,27 +99,22 @@ impl<B: Backend> Engine<B> {
 
     /// Runs one step: at most one call of the device.
     pub fn step(&mut self, now: Instant) {
-        self.advance(now);
-        METRICS.running.set(self.pending().len() as u64);
-    }
-
-    fn advance(&mut self, now: Instant) {
         self.n_steps += 1;
         self.cancel();
+        self.expire(now);
         self.admit(now);
-        let pending = self.pending();
         METRICS.waiting.set(i64::try_from(self.waiting.len()).unwrap_or(i64::MAX));
-        if pending.is_empty() {
-            return;
+        let mut n_running = self.n_busy();
+        if n_running > 0 {
+            self.propose();
+            self.advance();
+            n_running = self.n_busy();
         }
-        #[expect(clippy::cast_possible_truncation, reason = "only rotates the order")]
-        let shares = plan(&pending, self.limits.n_batch, self.n_steps as usize);
-        let started = Instant::now();
-        let prepared = self.prepare(&shares);
-        METRICS.mask_seconds.observe(started.elapsed().as_secs_f64());
-        let (shares, prepared) = self.drop_failed(shares, prepared);
-        self.compute(&shares, prepared);
-        METRICS.step_seconds.observe(started.elapsed().as_secs_f64());
+        METRICS.running.set(n_running as u64);
+    }
+
+    fn n_busy(&self) -> usize {
+        self.slots.iter().filter(|slot| matches!(slot, Slot::Busy(_))).count()
     }
 
     /// Frees what nobody waits for any more.
@@ -93,30 +126,37 @@ impl<B: Backend> Engine<B> {
             }
             !is_gone
         });
-        for slot in &mut self.slots {
-            if matches!(slot, Slot::Busy(resident) if resident.job().events.is_closed())
-                && let Slot::Busy(resident) = std::mem::replace(slot, free(Vec::new(), 0))
+        for slot_idx in 0..self.slots.len() {
+            if matches!(&self.slots[slot_idx], Slot::Busy(resident) if resident.task().job.events.is_closed())
+                && let Some(resident) = self.vacate(slot_idx)
             {
-                *slot = free(resident.cancel(), self.n_steps);
+                self.slots[slot_idx] = free(resident.cancel(), self.n_steps);
             }
         }
     }
 
-    fn admit(&mut self, now: Instant) {
-        while let Some(waiting) = self.waiting.pop_front() {
-            let candidates: Vec<Candidate<'_>> =
-                self.slots.iter().enumerate().map(|(i, slot)| candidate(i, slot)).collect();
-            let Some(placement) = place(&waiting.job.prompt, &candidates) else {
-                self.waiting.push_front(waiting);
-                return;
-            };
-            let to = SlotId(placement.slot_idx);
-            let n_cached = match placement.copy_from {
-                Some(from) => self.backend.copy_prefix(SlotId(from), to, placement.n_cached),
-                None => self.backend.truncate(to, placement.n_cached),
-            };
-            self.slots[placement.slot_idx] = Slot::Busy(waiting.admit(n_cached, now));
+    /// Ends what should have ended by now.
+    fn expire(&mut self, now: Instant) {
+        let is_over = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
+        if self.waiting.iter().any(|waiting| is_over(&waiting.job)) {
+            let (over, rest) = self.waiting.drain(..).partition::<VecDeque<_>, _>(|waiting| is_over(&waiting.job));
+            over.into_iter().for_each(|waiting| waiting.fail(EngineError::Deadline));
+            self.waiting = rest;
         }
+        for slot_idx in 0..self.slots.len() {
+            if matches!(&self.slots[slot_idx], Slot::Busy(resident) if is_over(&resident.task().job))
+                && let Some(resident) = self.vacate(slot_idx)
+            {
+                self.slots[slot_idx] = free(resident.expire(self.limits.n_ctx), self.n_steps);
+            }
+        }
+    }
+
+    pub(super) fn decoding(&self) -> impl Iterator<Item = &Resident> {
+        self.slots.iter().filter_map(|slot| match slot {
+            Slot::Busy(resident) if !resident.is_prefilling() => Some(resident),
+            Slot::Busy(_) | Slot::Free { .. } => None,
+        })
     }
 
     fn pending(&self) -> Vec<Pending> {
@@ -126,207 +166,205 @@ impl<B: Backend> Engine<B> {
         });
         busy.map(|(slot_idx, resident)| {
             let (tokens, n_fed) = resident.tokens();
-            Pending { slot_idx, n_fed, n_tokens: tokens.len(), is_prefilling: resident.is_prefilling() }
+            let (is_prefilling, n_drafts) = (resident.is_prefilling(), resident.drafts().len());
+            Pending { slot_idx, n_fed, n_tokens: tokens.len(), is_prefilling, n_drafts }
         })
         .collect()
     }
 
-    /// Computes the masks of all slots that draw, in parallel.
-    fn prepare(&mut self, shares: &[Share]) -> Vec<Result<Option<Prepared>, MatcherError>> {
-        let mut draws: Vec<bool> = vec![false; self.slots.len()];
-        shares.iter().for_each(|share| draws[share.slot_idx] = share.draws);
-        let one = |(slot, draws): (&mut Slot, bool)| match slot {
-            Slot::Busy(resident) if draws => {
-                let uniform = resident.uniform();
-                let mut mask = resident.matcher_mut().map(Matcher::mask).transpose()?;
-                let has_choice = mask.as_mut().is_none_or(|mask| resident.forbid_bans(mask));
-                Ok(Some(Prepared { mask, uniform, has_choice }))
-            }
-            _ => Ok(None),
+    /// Plans, computes and settles the rows of one step.
+    fn advance(&mut self) {
+        let started = Instant::now();
+        let room = Room {
+            n_batch: self.limits.n_batch,
+            n_prefill: self.pace.n_prefill(self.limits.n_batch),
+            is_one_run: self.backend.is_one_run(),
         };
-        let n_draws = draws.iter().filter(|d| **d).count();
-        let slots = self.slots.iter_mut().zip(draws).collect::<Vec<_>>();
-        // Why: handing one mask to another thread costs more than computing it.
-        if n_draws < 2 { slots.into_iter().map(one).collect() } else { slots.into_par_iter().map(one).collect() }
-    }
-
-    /// Takes out the sequences whose mask could not be computed, or is empty.
-    fn drop_failed(
-        &mut self,
-        shares: Vec<Share>,
-        prepared: Vec<Result<Option<Prepared>, MatcherError>>,
-    ) -> (Vec<Share>, Vec<Option<Prepared>>) {
-        let mut failed = Vec::new();
-        let mut ready = Vec::with_capacity(prepared.len());
-        for (slot_idx, result) in prepared.into_iter().enumerate() {
-            ready.push(result.unwrap_or_else(|error| {
-                self.give_up(slot_idx, EngineError::Matcher(error.to_string()));
-                failed.push(slot_idx);
-                None
-            }));
+        #[expect(clippy::cast_possible_truncation, reason = "only rotates the order")]
+        let shares = plan(&self.pending(), room, self.n_steps as usize);
+        let mut n_rows = 0;
+        let mut turns: Vec<Turn> = shares
+            .into_iter()
+            .map(|share| {
+                let row_idx = n_rows;
+                n_rows += share.n_rows + share.n_drafts;
+                Turn { share, row_idx, choice: None, device: Duration::ZERO }
+            })
+            .collect();
+        let submitted = Instant::now();
+        if let Err(error) = self.backend.start(&rows(&self.slots, &turns)) {
+            let places: Vec<usize> = turns.iter().map(|turn| turn.share.slot_idx).collect();
+            let lost = places.into_iter().filter_map(|i| Some((i, self.vacate(i)?))).collect();
+            return self.lose(lost, &error.0);
         }
-        for (slot_idx, prepared) in ready.iter().enumerate() {
-            if prepared.as_ref().is_some_and(|prepared| !prepared.has_choice) {
-                self.step_back(slot_idx, "every way on led to a dead end");
-                failed.push(slot_idx);
+        self.choose(&mut turns);
+        let asks = asks(&self.backend, &turns, &self.slots);
+        if !asks.is_empty() {
+            self.backend.ask(&asks);
+        }
+        drop(asks);
+        if self.backend.is_apart() {
+            self.tell();
+        }
+        let residents: Vec<Resident> = turns.iter().filter_map(|turn| self.vacate(turn.share.slot_idx)).collect();
+        let places: Vec<(usize, bool)> = turns.iter().map(|t| (t.share.slot_idx, t.share.n_drafts > 0)).collect();
+        let (vocab, n_ctx) = (&*self.vocab, self.limits.n_ctx);
+        let finished = match self.backend.finish() {
+            Ok(outputs) => {
+                let device = submitted.elapsed();
+                share_time(&mut turns, device, n_rows);
+                let one = |(turn, resident): (Turn, Resident)| settle(turn, resident, &outputs, vocab, n_ctx);
+                Ok((device, self.settle_cost.each(turns.into_iter().zip(residents).collect(), one)))
             }
-        }
-        (shares.into_iter().filter(|share| !failed.contains(&share.slot_idx)).collect(), ready)
-    }
-
-    fn compute(&mut self, shares: &[Share], mut prepared: Vec<Option<Prepared>>) {
-        let no_counts = Counts::new();
-        let mut rows = Vec::with_capacity(shares.iter().map(|s| s.n_rows).sum());
-        let mut drawing = vec![0; self.slots.len()];
-        for share in shares {
-            let Slot::Busy(resident) = &self.slots[share.slot_idx] else { continue };
-            let (tokens, n_fed) = resident.tokens();
-            for pos in n_fed..n_fed + share.n_rows {
-                let want = match &prepared[share.slot_idx] {
-                    Some(prepared) if share.draws && pos + 1 == tokens.len() => {
-                        drawing[share.slot_idx] = rows.len();
-                        Want::Token(draw(resident, prepared, &no_counts))
-                    }
-                    _ => Want::Nothing,
-                };
-                rows.push(Row { slot: SlotId(share.slot_idx), pos, token: tokens[pos], want });
-            }
-        }
-        if rows.is_empty() {
-            return;
-        }
-        let n_rows = rows.len();
-        let drawn = self.backend.step(&rows);
-        drop(rows);
-        match drawn {
-            Ok(drawn) => {
-                let mut drawn = drawn.into_iter();
-                for share in shares {
-                    let token = if share.draws { drawn.next() } else { None };
-                    let row_idx = drawing[share.slot_idx];
-                    self.commit(*share, token, row_idx, prepared[share.slot_idx].take());
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, n_rows, "the device failed; its sequences are ended");
-                shares.iter().for_each(|share| self.fail(share.slot_idx, EngineError::Backend(error.0.clone())));
-            }
-        }
-    }
-
-    /// Gives a slot its token; draws again as long as the guard vetoes.
-    fn commit(&mut self, share: Share, token: Option<Drawn>, row_idx: usize, prepared: Option<Prepared>) {
-        let slot_idx = share.slot_idx;
-        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), 0));
-        let Slot::Busy(resident) = taken else { return };
-        let mut resident = resident.fed(share.n_rows, share.draws);
-        let (Some(mut drawn), Some(mut prepared)) = (token, prepared) else {
-            self.slots[slot_idx] = Slot::Busy(resident);
-            return;
+            Err(error) => Err((residents, error)),
         };
-        loop {
-            let token = drawn.token;
-            let why = match resident.take(drawn, &self.vocab, self.limits.n_ctx) {
-                Taken::Yes(Next::Stay(resident)) => {
-                    self.slots[slot_idx] = Slot::Busy(resident);
-                    return;
+        match finished {
+            Ok((device, settled)) => {
+                self.pace.note(n_rows, device);
+                for ((slot_idx, had_drafts), settled) in places.into_iter().zip(settled) {
+                    self.place(slot_idx, settled, had_drafts);
                 }
-                Taken::Yes(Next::Leave { cached }) => {
-                    self.slots[slot_idx] = free(cached, self.n_steps);
-                    return;
-                }
-                Taken::Vetoed(back, why) => {
-                    resident = back;
-                    why
-                }
-            };
-            let is_left = prepared.mask.as_mut().is_some_and(|mask| {
-                mask.forbid(token);
-                mask.n_allowed() > 0
-            });
-            let again = if is_left { self.redraw(slot_idx, row_idx, &resident, &prepared) } else { None };
-            match again {
-                Some(again) => drawn = again,
-                None => {
-                    self.slots[slot_idx] = Slot::Busy(resident);
-                    self.step_back(slot_idx, why);
-                    return;
-                }
+            }
+            Err((residents, error)) => self.lose(places.into_iter().map(|(i, _)| i).zip(residents).collect(), &error.0),
+        }
+        if !self.backend.is_apart() {
+            self.tell();
+        }
+        METRICS.step_seconds.observe(started.elapsed().as_secs_f64());
+    }
+
+    /// Tells clients what is new. Whose sequence has left its slot was told then.
+    fn tell(&mut self) {
+        for slot in &mut self.slots {
+            if let Slot::Busy(resident) = slot {
+                resident.task_mut().send_news();
             }
         }
     }
 
-    fn redraw(&mut self, slot_idx: usize, row_idx: usize, resident: &Resident, prepared: &Prepared) -> Option<Drawn> {
-        let no_counts = Counts::new();
-        let (tokens, _) = resident.tokens();
-        let pos = tokens.len() - 1;
-        let want = Want::Token(draw(resident, prepared, &no_counts));
-        let row = Row { slot: SlotId(slot_idx), pos, token: tokens[pos], want };
-        self.backend.redraw(row_idx, &row).ok()
+    /// Computes the masks of the slots that draw, in parallel.
+    fn choose(&mut self, turns: &mut [Turn]) {
+        let mut drawing: Vec<Option<&mut Turn>> = (0..self.slots.len()).map(|_| None).collect();
+        for turn in turns.iter_mut().filter(|turn| turn.share.draws) {
+            let slot_idx = turn.share.slot_idx;
+            drawing[slot_idx] = Some(turn);
+        }
+        let wanted: Vec<(&mut Turn, &mut Resident)> = drawing
+            .into_iter()
+            .zip(&mut self.slots)
+            .filter_map(|(turn, slot)| match (turn, slot) {
+                (Some(turn), Slot::Busy(resident)) => Some((turn, resident)),
+                _ => None,
+            })
+            .collect();
+        if !wanted.is_empty() {
+            let started = Instant::now();
+            self.mask_cost.each(wanted, |(turn, resident)| turn.choice = Some(resident.choose()));
+            METRICS.mask_seconds.observe(started.elapsed().as_secs_f64());
+        }
     }
 
-    /// Takes a sequence back to its last choice, or ends it where there is none.
-    fn step_back(&mut self, slot_idx: usize, why: &'static str) {
-        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), self.n_steps));
-        let Slot::Busy(resident) = taken else { return };
-        match resident.step_back(why) {
-            Ok((mut resident, n_kept)) => {
-                let n_cells = self.backend.rewind(SlotId(slot_idx), n_kept);
-                resident.cut(n_cells);
+    /// Puts a settled slot back, and does to its cells what follows from that.
+    fn place(&mut self, slot_idx: usize, settled: Settled, had_drafts: bool) {
+        let slot = SlotId(slot_idx);
+        match settled {
+            Settled::Stays(mut resident) => {
+                if had_drafts {
+                    self.rewind(slot, &mut resident);
+                }
                 self.slots[slot_idx] = Slot::Busy(resident);
             }
-            Err((resident, error)) => {
-                self.slots[slot_idx] = Slot::Busy(resident);
-                self.give_up(slot_idx, error);
-            }
+            Settled::Leaves { cached } => self.slots[slot_idx] = free(cached, self.n_steps),
+            Settled::IsStuck(resident, why) => match resident.step_back(why) {
+                Ok(mut resident) => {
+                    self.rewind(slot, &mut resident);
+                    self.slots[slot_idx] = Slot::Busy(resident);
+                }
+                Err((resident, error)) => self.give_up(slot_idx, resident, error),
+            },
+            Settled::Breaks(resident, error) => self.give_up(slot_idx, resident, error),
         }
+    }
+
+    /// Takes the cells of a sequence back to those that its tokens still have.
+    fn rewind(&mut self, slot: SlotId, resident: &mut Resident) {
+        let n_cells = self.backend.rewind(slot, resident.tokens().1);
+        resident.cut(n_cells);
     }
 
     /// Brings an answer that cannot go on to a valid end, or ends it with `error` where none is known.
-    fn give_up(&mut self, slot_idx: usize, error: EngineError) {
-        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), self.n_steps));
-        let Slot::Busy(resident) = taken else { return };
+    fn give_up(&mut self, slot_idx: usize, resident: Resident, error: EngineError) {
         match resident.close(self.limits.n_ctx) {
             Ok(cached) => {
                 tracing::debug!(%error, "an answer that could not go on was closed");
                 self.slots[slot_idx] = free(cached, self.n_steps);
             }
             Err(resident) => {
-                self.slots[slot_idx] = Slot::Busy(resident);
-                self.fail(slot_idx, error);
+                self.backend.truncate(SlotId(slot_idx), 0);
+                self.slots[slot_idx] = free(Vec::new(), self.n_steps);
+                resident.fail(error);
             }
         }
     }
 
-    fn fail(&mut self, slot_idx: usize, error: EngineError) {
-        self.backend.truncate(SlotId(slot_idx), 0);
-        let taken = std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), self.n_steps));
-        if let Slot::Busy(resident) = taken {
-            resident.fail(error);
+    /// Ends the sequences of a step that the device could not compute.
+    fn lose(&mut self, lost: Vec<(usize, Resident)>, error: &str) {
+        tracing::error!(%error, n_slots = lost.len(), "the device failed; its sequences are ended");
+        for (slot_idx, resident) in lost {
+            self.backend.truncate(SlotId(slot_idx), 0);
+            resident.fail(EngineError::Backend(error.to_owned()));
+        }
+    }
+
+    /// Takes the sequence out of a slot.
+    fn vacate(&mut self, slot_idx: usize) -> Option<Resident> {
+        match std::mem::replace(&mut self.slots[slot_idx], free(Vec::new(), self.n_steps)) {
+            Slot::Busy(resident) => Some(resident),
+            was_free @ Slot::Free { .. } => {
+                self.slots[slot_idx] = was_free;
+                None
+            }
         }
     }
 }
 
-fn draw<'a>(resident: &'a Resident, prepared: &'a Prepared, no_counts: &'a Counts) -> Draw<'a> {
-    Draw {
-        mask: prepared.mask.as_ref(),
-        sampling: &resident.job().sampling,
-        counts: resident.counts().unwrap_or(no_counts),
-        uniform: prepared.uniform,
-        logprobs: resident.job().logprobs,
+/// The rows of a step, in the order of its turns.
+fn rows(slots: &[Slot], turns: &[Turn]) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(turns.iter().map(|t| t.share.n_rows + t.share.n_drafts).sum());
+    for turn in turns {
+        let Share { slot_idx, n_rows, n_drafts, draws } = turn.share;
+        let Slot::Busy(resident) = &slots[slot_idx] else { continue };
+        let (tokens, n_fed) = resident.tokens();
+        let fed = &tokens[n_fed..n_fed + n_rows];
+        for (i, token) in fed.iter().chain(&resident.drafts()[..n_drafts]).enumerate() {
+            let has_output = draws && i + 1 >= n_rows;
+            rows.push(Row { slot: SlotId(slot_idx), pos: n_fed + i, token: *token, has_output });
+        }
+    }
+    rows
+}
+
+/// What the device is to draw: one token for each slot that draws, where it can. Drafts are drawn for on the host.
+fn asks<'a>(backend: &impl Backend, turns: &'a [Turn], slots: &'a [Slot]) -> Vec<Ask<'a>> {
+    let ask = |turn: &'a Turn| {
+        let Slot::Busy(resident) = &slots[turn.share.slot_idx] else { return None };
+        let job = &resident.task().job;
+        let choice = turn.choice.as_ref()?.as_ref().ok().filter(|choice| choice.has_any)?;
+        let is_for_it = job.logprobs.is_none() && backend.can_draw(&job.sampling);
+        is_for_it.then(|| Ask { row_idx: turn.row_idx + turn.share.n_rows - 1, draw: resident.draw(choice) })
+    };
+    turns.iter().filter_map(ask).collect()
+}
+
+/// Shares out the time that the device took by rows.
+fn share_time(turns: &mut [Turn], device: Duration, n_rows: usize) {
+    for turn in turns {
+        #[expect(clippy::cast_precision_loss, reason = "a batch has few rows")]
+        let part = (turn.share.n_rows + turn.share.n_drafts) as f64 / n_rows.max(1) as f64;
+        turn.device = device.mul_f64(part);
     }
 }
 
-fn free(cached: Vec<TokenId>, freed_at: u64) -> Slot {
+pub(super) fn free(cached: Vec<TokenId>, freed_at: u64) -> Slot {
     Slot::Free { cached, freed_at }
-}
-
-fn candidate(slot_idx: usize, slot: &Slot) -> Candidate<'_> {
-    match slot {
-        Slot::Free { cached, freed_at } => Candidate { slot_idx, is_free: true, freed_at: *freed_at, cached },
-        Slot::Busy(resident) => {
-            let (tokens, n_fed) = resident.tokens();
-            Candidate { slot_idx, is_free: false, freed_at: 0, cached: &tokens[..n_fed] }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -11,7 +11,7 @@ use super::prepare::{Model, PrepareError, Prepared, prepare};
 use super::request::Request;
 use crate::chat::ChatTemplate;
 use crate::engine::{Busy, EngineHandle, Job};
-use crate::grammar::{Compiler, STACK_BYTES, Vocab};
+use crate::grammar::{Compiler, STACK_BYTES, TokenId, Vocab};
 use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
 
 /// How many times its budget of processor time a request is waited for.
@@ -28,6 +28,8 @@ pub struct GeneratorOptions {
     pub n_preparing: usize,
     /// Whether a bound answer is brought to a valid end before its tokens run out.
     pub closes: bool,
+    /// How long an answer may take, its wait for a slot included.
+    pub deadline: Option<Duration>,
     /// Documents that schemas may refer to.
     pub store: Arc<Store>,
 }
@@ -41,6 +43,7 @@ impl Default for GeneratorOptions {
             // Why: each thread keeps the memory of the largest schema that it has seen.
             n_preparing: n_cores.clamp(2, 8),
             closes: true,
+            deadline: None,
             store: Store::empty(),
         }
     }
@@ -162,13 +165,14 @@ impl Generator {
         }
         let permits = self.engine.reserve(n)?;
         let submitted = Instant::now();
+        let prompt: Arc<[TokenId]> = prepared.prompt.as_slice().into();
         let receivers = (0u64..)
             .zip(permits)
             .map(|(stream, permit)| {
                 // Why: room for every event, so that the engine never waits for a client.
                 let (events, receiver) = mpsc::channel(prepared.max_tokens + 4);
                 self.engine.submit(Job {
-                    prompt: prepared.prompt.clone(),
+                    prompt: Arc::clone(&prompt),
                     grammar: prepared.grammar.clone(),
                     sampling: crate::engine::Sampling { stream, ..prepared.sampling.clone() },
                     max_tokens: prepared.max_tokens,
@@ -176,6 +180,7 @@ impl Generator {
                     logprobs: prepared.logprobs,
                     events,
                     submitted,
+                    deadline: self.options.deadline.map(|time| submitted + time),
                     permit: Some(permit),
                 });
                 receiver

@@ -5,12 +5,13 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
 
 use super::prepare::{Checks, Prepared};
 use crate::chat::{Delta, Split, SplitError};
-use crate::engine::{EngineError, Event, FinishReason, TokenLogprobs};
+use crate::engine::{Effort, EngineError, Event, FinishReason, TokenLogprobs};
 use crate::grammar::{TokenId, Vocab};
 use crate::guard::Violation;
 use crate::telemetry::metrics::METRICS;
@@ -64,6 +65,23 @@ pub struct Usage {
     pub n_generated: usize,
     /// Of these, those that the grammar left no choice about.
     pub n_forced: usize,
+    /// What the engine put into all choices together.
+    pub effort: Effort,
+    /// The longest wait for a slot.
+    pub queued: Duration,
+    /// From the start to the last event so far.
+    pub took: Duration,
+}
+
+impl Usage {
+    /// Generated tokens per second, the wait for a slot not counted.
+    #[must_use]
+    pub fn tokens_per_second(&self) -> f64 {
+        let seconds = self.took.saturating_sub(self.queued).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "tokens of one answer")]
+        let n_generated = self.n_generated as f64;
+        if seconds > 0.0 { n_generated / seconds } else { 0.0 }
+    }
 }
 
 /// Why an answer broke off. The client gets an error, never a wrong answer.
@@ -100,6 +118,9 @@ pub struct Answer {
     vocab: Arc<Vocab>,
     checks: Checks,
     usage: Usage,
+    started: Instant,
+    /// An event that was read before its time.
+    ahead: Option<(usize, Option<Event>)>,
 }
 
 /// A finished choice.
@@ -136,13 +157,34 @@ impl Answer {
             })
             .collect();
         let usage = Usage { n_prompt: prepared.prompt.len(), ..Usage::default() };
-        Self { choices, next: 0, vocab, checks: prepared.checks.clone(), usage }
+        Self { choices, next: 0, vocab, checks: prepared.checks.clone(), usage, started: Instant::now(), ahead: None }
     }
 
     /// Tokens counted so far.
     #[must_use]
     pub fn usage(&self) -> Usage {
         self.usage
+    }
+
+    /// Waits until the first choice has a slot, but not longer than `patience`. Gives how long it waited for it; nothing,
+    /// if it still does.
+    ///
+    /// # Errors
+    /// If it will never get one.
+    pub async fn started(&mut self, patience: Duration) -> Result<Option<Duration>, AnswerError> {
+        match tokio::time::timeout(patience, self.next_event()).await {
+            Ok(Some((_, Some(Event::Started { n_cached, queued })))) => {
+                self.usage.n_cached = n_cached;
+                self.usage.queued = queued;
+                Ok(Some(queued))
+            }
+            Ok(Some((_, Some(Event::Failed(error))))) => Err(error.into()),
+            Ok(ahead) => {
+                self.ahead = ahead;
+                Ok(None)
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// Waits for the next update; nothing after the last choice's last.
@@ -155,13 +197,20 @@ impl Answer {
             let update = match event {
                 None => Err(AnswerError::Stopped),
                 Some(Event::Failed(error)) => Err(error.into()),
-                Some(Event::Started { n_cached }) => {
+                Some(Event::Started { n_cached, queued }) => {
                     self.usage.n_cached = self.usage.n_cached.max(n_cached);
+                    self.usage.queued = self.usage.queued.max(queued);
                     continue;
                 }
                 Some(Event::Token { token, logprobs, forced }) => self.token(choice, token, logprobs, forced),
-                Some(Event::Finished(reason)) => self.finished(choice, reason),
+                Some(Event::Finished(reason, effort)) => {
+                    self.usage.effort += effort;
+                    self.usage.took = self.started.elapsed();
+                    self.log(reason);
+                    self.finished(choice, reason)
+                }
             };
+            self.usage.took = self.started.elapsed();
             match &update {
                 Ok(update) if update.deltas.is_empty() && update.logprobs.is_empty() && update.finish.is_none() => {}
                 _ => return Some(update),
@@ -203,6 +252,9 @@ impl Answer {
 
     /// The next event of any choice, in turn; `None` inside if its engine is gone.
     async fn next_event(&mut self) -> Option<(usize, Option<Event>)> {
+        if let Some(ahead) = self.ahead.take() {
+            return Some(ahead);
+        }
         let n = self.choices.len();
         poll_fn(|cx| {
             let mut is_any_open = false;
@@ -221,6 +273,29 @@ impl Answer {
             if is_any_open { Poll::Pending } else { Poll::Ready(None) }
         })
         .await
+    }
+
+    /// Says what an answer took, when its last choice ends.
+    fn log(&self, reason: FinishReason) {
+        if self.choices.iter().filter(|choice| choice.events.is_some()).count() > 1 {
+            return;
+        }
+        let Usage { n_prompt, n_cached, n_generated, n_forced, effort, queued, .. } = self.usage;
+        tracing::info!(
+            ?reason,
+            n_prompt,
+            n_cached,
+            n_generated,
+            n_forced,
+            n_drafted = effort.n_drafted,
+            n_accepted = effort.n_accepted,
+            ?queued,
+            mask = ?effort.mask,
+            device = ?effort.device,
+            host = ?effort.host,
+            tokens_per_second = format_args!("{:.1}", self.usage.tokens_per_second()),
+            "answered"
+        );
     }
 
     fn token(

@@ -15,6 +15,7 @@ use super::lower::Thrift;
 use super::piece::Piece;
 use super::rules::Rules;
 use super::spec::{ALONE, ANSWER, Spec, Style};
+use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab, lark};
 use crate::guard::Places;
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
@@ -71,6 +72,7 @@ pub enum GrammarError {
 #[derive(Debug)]
 pub struct Compiled {
     pristine: Matcher,
+    warm: Warm,
     cheapest: OnceLock<Option<usize>>,
     least_tokens: usize,
     /// What is not enforced, per schema name.
@@ -83,7 +85,17 @@ impl Compiled {
     /// Makes the matcher of a new sequence.
     #[must_use]
     pub fn matcher(&self) -> Matcher {
-        self.pristine.fork()
+        match self.warm.fork() {
+            Some((parser, work)) => self.pristine.with_parser(parser, work),
+            None => self.pristine.fork(),
+        }
+    }
+
+    /// Takes back a matcher that [`Compiled::matcher`] made, when its sequence is over: what its lexer has met makes
+    /// the masks of the next sequences quicker.
+    pub fn give_back(&self, matcher: Matcher) {
+        let (parser, work) = matcher.into_parser();
+        self.warm.give_back(parser, work);
     }
 
     /// No valid answer has fewer tokens, for answers that are one value. Most have more.
@@ -106,6 +118,8 @@ pub struct Compiler {
     cache: Cache<Result<Arc<Compiled>, GrammarError>>,
     pieces: Cache<Result<Arc<Piece>, SchemaError>>,
     budget: Budget,
+    /// Lexer work that compiled grammars keep.
+    kept: Kept,
 }
 
 impl Compiler {
@@ -120,14 +134,21 @@ impl Compiler {
         factory.quiet();
         let limits = factory.limits_mut();
         limits.max_grammar_size = budget.max_grammar_size;
-        limits.max_lexer_states = budget.max_lexer_states;
+        // Why more: what a sequence takes over from others must not cost it states of its own.
+        limits.max_lexer_states = budget.max_lexer_states + usize::try_from(MAX_PER_GRAMMAR).unwrap_or(0);
         // Why: alternatives that begin alike stand side by side in one row; thousands of them are real.
         limits.max_items_in_row = budget.max_items_in_row;
         limits.step_max_items = budget.max_items_in_row * 10;
         // Why: a pattern beside a length makes an automaton of their product, built while it is walked.
         limits.step_lexer_fuel = 600_000;
         limits.verbose_errors = false;
-        Ok(Self { factory, cache: Cache::new(budget.cache_bytes), pieces: Cache::new(budget.cache_bytes), budget })
+        Ok(Self {
+            factory,
+            cache: Cache::new(budget.cache_bytes),
+            pieces: Cache::new(budget.cache_bytes),
+            budget,
+            kept: Kept::default(),
+        })
     }
 
     /// The budget that was given.
@@ -175,6 +196,7 @@ impl Compiler {
         let least_bytes = answer.map_or(0, |piece| piece.least_bytes);
         Ok(Compiled {
             pristine,
+            warm: Warm::new(&self.kept),
             findings: spec.schemas.iter().map(|(name, document)| (name.clone(), Findings::of(document))).collect(),
             compile_time: started.elapsed(),
             cheapest: OnceLock::new(),

@@ -30,6 +30,12 @@ impl Mask {
         }
     }
 
+    /// The mask's `word_idx`th word: bit `i` says whether token `32 * word_idx + i` is allowed. Zero beyond the end.
+    #[must_use]
+    pub fn word(&self, word_idx: u32) -> u32 {
+        self.0.as_slice().get(word_idx as usize).copied().unwrap_or(0)
+    }
+
     /// Takes `token` out of the mask.
     pub fn forbid(&mut self, token: TokenId) {
         if (token as usize) < self.0.len() {
@@ -52,6 +58,8 @@ pub struct MatcherError(String);
 /// The parser state of one sequence, and what the guard has seen of its text.
 pub struct Matcher {
     inner: Box<llguidance::Matcher>,
+    /// The lexer's work for masks beyond a new matcher's, in llguidance's unit.
+    work: u64,
     guard: Option<Box<Guard>>,
     closing: Option<Box<Closing>>,
 }
@@ -83,7 +91,7 @@ pub enum Verdict {
 
 impl Matcher {
     pub(super) fn new(inner: llguidance::Matcher) -> Self {
-        Self { inner: Box::new(inner), guard: None, closing: None }
+        Self { inner: Box::new(inner), work: 0, guard: None, closing: None }
     }
 
     /// Adds what finds short endings to a matcher at the beginning of an answer.
@@ -110,11 +118,27 @@ impl Matcher {
     /// Makes an independent copy of a matcher, lexer caches included.
     #[must_use]
     pub fn fork(&self) -> Self {
+        self.with_parser(self.inner.deep_clone(), self.work)
+    }
+
+    /// A copy with another parser, which must be at the same place of the same grammar.
+    pub(super) fn with_parser(&self, parser: llguidance::Matcher, work: u64) -> Self {
         let guard = self
             .guard
             .as_ref()
             .map(|guard| Box::new(Guard { follower: guard.follower.clone(), env: Arc::clone(&guard.env) }));
-        Self { inner: Box::new(self.inner.deep_clone()), guard, closing: self.closing.clone() }
+        Self { inner: Box::new(parser), work, guard, closing: self.closing.clone() }
+    }
+
+    /// The lexer's work for masks, that of the sequences before included; in llguidance's unit.
+    #[must_use]
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// The parser, and the work in it.
+    pub(super) fn into_parser(self) -> (llguidance::Matcher, u64) {
+        (*self.inner, self.work)
     }
 
     /// The bytes of a short valid ending from here; `None` if none is known.
@@ -134,7 +158,8 @@ impl Matcher {
     /// About how many tokens one more token can add to what closing takes; `None` if nothing can close.
     #[must_use]
     pub fn closing_step(&self) -> Option<usize> {
-        self.closing.as_ref().map(|closing| closing.closer.longest())
+        let closing = self.closing.as_ref()?;
+        Some(closing.closer.longest(|text| closing.env.tokenize_bytes(text).len()))
     }
 
     /// Looks through the schema, so that closing is quick later. Gives the tokens of the shortest answer.
@@ -149,6 +174,7 @@ impl Matcher {
     /// If the grammar engine runs over its budget or finds no token at all.
     pub fn mask(&mut self) -> Result<Mask, MatcherError> {
         let mask = self.inner.compute_mask().map(Mask).map_err(|e| MatcherError(e.to_string()))?;
+        self.work += self.inner.last_step_stats().map_or(0, |stats| stats.lexer_cost);
         Ok(self.within_length(mask))
     }
 
@@ -223,6 +249,11 @@ impl Matcher {
             closing.starts.truncate(n_kept);
         }
         Ok(())
+    }
+
+    /// How many of `tokens`, one after the other, the grammar would take. The guard is not asked.
+    pub fn n_valid(&mut self, tokens: &[TokenId]) -> usize {
+        self.inner.validate_tokens(tokens).unwrap_or(0)
     }
 
     /// Whether `token` is allowed next by the mask, without taking it.

@@ -25,6 +25,7 @@ mod spelling;
 mod terminal;
 mod vocab;
 mod vocab_file;
+mod warm;
 mod watching;
 
 pub use compiler::{Budget, Compiled, Compiler, Findings, GrammarError, STACK_BYTES, Summary, summarize};

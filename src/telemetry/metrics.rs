@@ -55,8 +55,18 @@ pub struct Metrics {
     pub guard_steps_back: Counter,
     /// Finished bound answers that the independent check rejected: each one is a bug.
     pub check_failures: Counter,
+    /// Tokens proposed by speculation.
+    pub drafted_tokens: Counter,
+    /// Of these, those that became part of answers.
+    pub accepted_tokens: Counter,
+    /// Tokens that the device drew although the mask forbids them; drawn again.
+    pub refused_draws: Counter,
+    /// Tokens drawn on the device.
+    pub device_draws: Counter,
     /// Sequences ended because the client went away.
     pub cancelled: Counter,
+    /// Bytes of KV cells kept on the host.
+    pub prefix_cache_bytes: Gauge<u64, AtomicU64>,
     /// Sequences waiting for a slot.
     pub waiting: Gauge,
     /// Sequences in a slot.
@@ -88,7 +98,12 @@ impl Metrics {
             guard_vetoes: Counter::default(),
             guard_steps_back: Counter::default(),
             check_failures: Counter::default(),
+            drafted_tokens: Counter::default(),
+            accepted_tokens: Counter::default(),
+            refused_draws: Counter::default(),
+            device_draws: Counter::default(),
             cancelled: Counter::default(),
+            prefix_cache_bytes: Gauge::default(),
             waiting: Gauge::default(),
             running: Gauge::default(),
             registry: Registry::default(),
@@ -119,7 +134,17 @@ impl Metrics {
         registry.register("guard_vetoes", "Tokens that the guard vetoed", m.guard_vetoes.clone());
         registry.register("guard_steps_back", "Dead ends that sequences left", m.guard_steps_back.clone());
         registry.register("check_failures", "Bound answers the final check rejected", m.check_failures.clone());
+        registry.register("drafted_tokens", "Tokens proposed by speculation", m.drafted_tokens.clone());
+        registry.register("accepted_tokens", "Proposed tokens that became part of answers", m.accepted_tokens.clone());
+        registry.register("refused_draws", "Draws of the device that the mask forbids", m.refused_draws.clone());
+        registry.register("device_draws", "Tokens drawn on the device", m.device_draws.clone());
         registry.register("cancelled", "Sequences whose client went away", m.cancelled.clone());
+        registry.register_with_unit(
+            "prefix_cache",
+            "KV cells kept on the host",
+            Unit::Bytes,
+            m.prefix_cache_bytes.clone(),
+        );
         registry.register("waiting", "Sequences waiting for a slot", m.waiting.clone());
         registry.register("running", "Sequences in a slot", m.running.clone());
         Self { registry, ..metrics }

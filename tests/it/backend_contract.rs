@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drawplate::engine::sampling::Sampler;
 use drawplate::engine::{
-    Backend, Counts, Draw, FakeBackend, FakeMode, Limits, Row, Sampling, SlotId, Want, fake_vocab,
+    Backend, Counts, Draw, FakeBackend, FakeMode, Limits, Outputs as _, Row, Sampling, SlotId, fake_vocab,
 };
 use drawplate::grammar::{TokenId, Vocab};
 
@@ -16,17 +17,14 @@ const LIMITS: Limits = Limits { n_slots: 2, n_batch: 64, n_ctx: 256 };
 fn feed(backend: &mut impl Backend, slot: usize, pos: usize, tokens: &[TokenId]) -> TokenId {
     let (sampling, counts) = (Sampling { temperature: 0.0, ..Sampling::default() }, Counts::new());
     let draw = Draw { mask: None, sampling: &sampling, counts: &counts, uniform: 0.0, logprobs: None };
-    let rows: Vec<Row<'_>> = tokens
+    let rows: Vec<Row> = tokens
         .iter()
         .enumerate()
-        .map(|(i, token)| Row {
-            slot: SlotId(slot),
-            pos: pos + i,
-            token: *token,
-            want: if i + 1 == tokens.len() { Want::Token(draw) } else { Want::Nothing },
-        })
+        .map(|(i, token)| Row { slot: SlotId(slot), pos: pos + i, token: *token, has_output: i + 1 == tokens.len() })
         .collect();
-    backend.step(&rows).unwrap()[0].token
+    backend.start(&rows).unwrap();
+    let outputs = backend.finish().unwrap();
+    outputs.draw(rows.len() - 1, &draw, &mut Sampler::default()).unwrap().token
 }
 
 fn contract(backend: &mut impl Backend, vocab: &Vocab) {
@@ -44,6 +42,12 @@ fn contract(backend: &mut impl Backend, vocab: &Vocab) {
     let copied = backend.copy_prefix(SlotId(0), SlotId(1), head.len());
     assert!(copied == head.len() || copied == 0);
     assert_eq!(feed(backend, 1, copied, &prompt[copied..]), whole);
+    // So do cells that were on the host in between.
+    let saved = backend.save(SlotId(0)).unwrap();
+    backend.truncate(SlotId(1), 0);
+    let restored = backend.restore(SlotId(1), &saved, head.len());
+    assert!(restored == head.len() || restored == 0);
+    assert_eq!(feed(backend, 1, restored, &prompt[restored..]), whole);
     // Slots do not see each other.
     backend.truncate(SlotId(0), 0);
     backend.truncate(SlotId(1), 0);
@@ -63,9 +67,12 @@ fn holds_for_the_fake() {
 #[test]
 fn holds_for_llama_cpp() {
     use drawplate::engine::llama::{LlamaFile, LlamaOptions};
+    use drawplate::engine::{KvCells, Placement};
     let Some(path) = model_path() else { return };
-    let mut file = LlamaFile::load(path.as_ref(), |_| ()).unwrap();
+    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
     let vocab = file.take_vocab();
-    let mut device = file.device(LlamaOptions { limits: LIMITS, n_threads: 2 })().unwrap();
-    contract(&mut device, &vocab);
+    for kv_cells in [KvCells::Own, KvCells::Shared] {
+        let mut device = file.device(LlamaOptions { kv_cells, ..LlamaOptions::new(LIMITS, 2) })().unwrap();
+        contract(&mut device, &vocab);
+    }
 }

@@ -11,8 +11,8 @@ use crate::support::{bound_body, chat_body, get, model_path, send, turn};
 
 /// Virtual memory, in KiB: far above what is needed, so that only a runaway meets it.
 const CAP_KIB: u64 = 8 << 20;
-/// Resident memory, in MiB.
-const MAX_RSS_MIB: u64 = 1024;
+/// Resident memory, in MiB: a GiB, and what the cache of prompts may hold by default.
+const MAX_RSS_MIB: u64 = 1024 + 256;
 
 struct Program {
     child: Child,
@@ -21,7 +21,8 @@ struct Program {
 
 impl Program {
     fn start(model: &str) -> Self {
-        let command = format!("ulimit -v {CAP_KIB}; exec \"$0\" serve --port 0 --log warn --model \"$1\"");
+        let command =
+            format!("ulimit -v {CAP_KIB}; exec \"$0\" serve --port 0 --log warn --schema-time 4 --model \"$1\"");
         let mut child = Command::new("bash")
             .args(["-c", &command, env!("CARGO_BIN_EXE_drawplate"), model])
             .stdin(Stdio::null())

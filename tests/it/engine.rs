@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drawplate::engine::{Engine, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, fake_vocab};
-use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId, Vocab};
-use drawplate::schema::Document;
+use drawplate::engine::{
+    Effort, Engine, EngineError, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Tuning, fake_vocab,
+};
+use drawplate::grammar::{Compiled, TokenId, Verdict, Vocab};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::mpsc::Receiver;
+
+use crate::support::{grammar, job};
 
 fn engine(vocab: &Arc<Vocab>, mode: FakeMode, n_slots: usize, n_batch: usize) -> Engine<FakeBackend> {
     let limits = Limits { n_slots, n_batch, n_ctx: 1024 };
-    Engine::new(FakeBackend::new(limits, mode, Arc::clone(vocab), Duration::ZERO), Arc::clone(vocab))
+    let backend = FakeBackend::new(limits, mode, Arc::clone(vocab), Duration::ZERO);
+    Engine::new(backend, Arc::clone(vocab), Tuning::default())
 }
 
 fn submit(
@@ -20,25 +24,15 @@ fn submit(
     grammar: Option<Arc<Compiled>>,
     max_tokens: usize,
 ) -> Receiver<Event> {
-    let (events, receiver) = mpsc::channel(2000);
-    let sampling = Sampling { seed: prompt.len() as u64, ..Sampling::default() };
-    engine.submit(Job {
-        prompt,
-        grammar,
-        sampling,
-        max_tokens,
-        closes: false,
-        logprobs: None,
-        events,
-        submitted: Instant::now(),
-        permit: None,
-    });
+    let (job, receiver) = job(prompt, grammar, max_tokens);
+    engine.submit(job);
     receiver
 }
 
 fn run(engine: &mut Engine<FakeBackend>) -> usize {
     (0..)
-        .take_while(|_| {
+        .take_while(|n_steps| {
+            assert!(*n_steps < 100_000, "it does not end");
             let works = !engine.is_idle();
             engine.step(Instant::now());
             works
@@ -51,22 +45,16 @@ fn read(receiver: &mut Receiver<Event>) -> (Vec<TokenId>, usize, usize, Option<F
     let (mut tokens, mut n_forced, mut cached, mut end) = (Vec::new(), 0, 0, None);
     while let Ok(event) = receiver.try_recv() {
         match event {
-            Event::Started { n_cached } => cached = n_cached,
+            Event::Started { n_cached, .. } => cached = n_cached,
             Event::Token { token, forced, .. } => {
                 tokens.push(token);
                 n_forced += usize::from(forced);
             }
-            Event::Finished(reason) => end = Some(reason),
+            Event::Finished(reason, _) => end = Some(reason),
             Event::Failed(error) => panic!("{error}"),
         }
     }
     (tokens, n_forced, cached, end)
-}
-
-fn grammar(vocab: &Vocab, schema: Value) -> Arc<Compiled> {
-    let document = Document::parse(schema, drawplate::schema::Limits::default()).unwrap();
-    let spec = Spec::value(Arc::new(document));
-    Compiler::new(vocab, Budget::default()).unwrap().compile(&spec).unwrap()
 }
 
 #[test]
@@ -89,7 +77,7 @@ fn a_repeated_prompt_is_mostly_reused() {
     let vocab = Arc::new(fake_vocab().unwrap());
     let mut engine = engine(&vocab, FakeMode::Scripted("x".repeat(50)), 2, 64);
     let prompt: Vec<TokenId> = (0..300).map(|i| i % 200).collect();
-    for (i, expected) in [0, 256].into_iter().enumerate() {
+    for (i, expected) in [0, 296].into_iter().enumerate() {
         let mut receiver = submit(&mut engine, prompt.clone(), None, 5);
         run(&mut engine);
         let (tokens, _, cached, _) = read(&mut receiver);
@@ -141,4 +129,137 @@ fn limits_end_a_sequence() {
     let ((tokens, _, _, end), (rest, _, _, full_end)) = (read(&mut short), read(&mut full));
     assert_eq!((tokens.len(), end), (7, Some(FinishReason::Length)));
     assert_eq!((rest.len(), full_end), (24, Some(FinishReason::Length)));
+}
+
+const SCHEMAS: [&str; 3] = [
+    r#"{"type": "object", "required": ["id", "tags"], "additionalProperties": false, "properties": {
+        "id": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string", "maxLength": 8}, "maxItems": 4}}}"#,
+    r#"{"type": "array", "items": {"enum": ["alpha", "beta", "gamma"]}, "uniqueItems": true, "minItems": 2}"#,
+    r#"{"type": "array", "minItems": 3, "maxItems": 5, "items": {"type": "object", "required": ["name", "value"],
+        "additionalProperties": false, "properties": {"name": {"const": "the"}, "value": {"type": "boolean"}}}}"#,
+];
+
+/// An answer's tokens, and how it ended.
+type Ended = (Vec<TokenId>, Option<(FinishReason, Effort)>);
+
+/// The answers to several prompts and schemas at once, with what they took.
+fn answers(mut engine: Engine<FakeBackend>, vocab: &Vocab) -> Vec<Ended> {
+    let mut receivers = Vec::new();
+    for i in 0..12u32 {
+        let prompt: Vec<TokenId> = (0..20 + i).map(|t| t * (i + 3) % 250).collect();
+        let schema = SCHEMAS.get(i as usize % 4).map(|text| grammar(vocab, serde_json::from_str(text).unwrap()));
+        receivers.push(submit(&mut engine, prompt, schema, 80));
+    }
+    run(&mut engine);
+    let mut all = Vec::new();
+    for mut receiver in receivers {
+        let (mut tokens, mut end) = (Vec::new(), None);
+        while let Ok(event) = receiver.try_recv() {
+            match event {
+                Event::Token { token, .. } => tokens.push(token),
+                Event::Finished(reason, effort) => end = Some((reason, effort)),
+                Event::Started { .. } => {}
+                Event::Failed(error) => panic!("{error}"),
+            }
+        }
+        all.push((tokens, end));
+    }
+    all
+}
+
+fn tuned(vocab: &Arc<Vocab>, speculates: bool, slips_every: Option<usize>) -> Engine<FakeBackend> {
+    let limits = Limits { n_slots: 5, n_batch: 64, n_ctx: 1024 };
+    let backend = FakeBackend::new(limits, FakeMode::Random, Arc::clone(vocab), Duration::ZERO);
+    let backend = match slips_every {
+        Some(every) => backend.drawing(every),
+        None => backend,
+    };
+    Engine::new(backend, Arc::clone(vocab), Tuning { speculates, ..Tuning::default() })
+}
+
+#[test]
+fn speculation_and_drawing_on_the_device_change_no_token() {
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let texts = |answers: &[(Vec<TokenId>, _)]| answers.iter().map(|a| a.0.clone()).collect::<Vec<_>>();
+    let plain = answers(tuned(&vocab, false, None), &vocab);
+    assert!(plain.iter().all(|(_, end)| end.unwrap().1.n_drafted == 0));
+    let speculated = answers(tuned(&vocab, true, None), &vocab);
+    assert_eq!(texts(&plain), texts(&speculated));
+    let drawn = answers(tuned(&vocab, false, Some(0)), &vocab);
+    assert_eq!(texts(&plain), texts(&drawn));
+    let drafts = |field: fn(&Effort) -> usize| speculated.iter().map(|(_, end)| field(&end.unwrap().1)).sum::<usize>();
+    assert!(drafts(|effort| effort.n_accepted) > 0, "no draft of {} was right", drafts(|effort| effort.n_drafted));
+}
+
+#[test]
+fn what_the_device_draws_against_the_mask_is_never_taken() {
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let some = answers(tuned(&vocab, true, Some(3)), &vocab);
+    // One that never heeds its mask is never believed: the host draws from the same logits.
+    let all = answers(tuned(&vocab, true, Some(1)), &vocab);
+    for (i, (tokens, end)) in some.into_iter().enumerate().chain(all.into_iter().enumerate()) {
+        let Some(schema) = SCHEMAS.get(i % 4) else { continue };
+        let mut matcher = grammar(&vocab, serde_json::from_str(schema).unwrap()).matcher();
+        for token in tokens {
+            assert!(matcher.mask().unwrap().allows(token), "schema {i}");
+            assert_eq!(matcher.accept(token).unwrap(), Verdict::Taken);
+        }
+        assert!(end.is_some());
+    }
+}
+
+#[test]
+fn cells_outlive_their_slot_on_the_host() {
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let mut engine = engine(&vocab, FakeMode::Random, 1, 512);
+    let long: Vec<TokenId> = (0..600).map(|i| i % 200).collect();
+    let other: Vec<TokenId> = (0..600).map(|i| (i * 7 + 3) % 200).collect();
+    let mut ask = |prompt: &[TokenId]| {
+        let mut receiver = submit(&mut engine, prompt.to_vec(), None, 5);
+        run(&mut engine);
+        let (tokens, _, cached, _) = read(&mut receiver);
+        (tokens, cached)
+    };
+    let (first, cached) = ask(&long);
+    assert_eq!(cached, 0);
+    assert_eq!(ask(&other).1, 0);
+    assert_eq!(ask(&long), (first, 592), "the same answer from cells that were put by");
+    assert_eq!(ask(&other).1, 592);
+}
+
+#[test]
+fn choices_of_one_request_share_their_prompt() {
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let mut engine = engine(&vocab, FakeMode::Random, 4, 64);
+    let prompt: Vec<TokenId> = (0..500).map(|i| i % 200).collect();
+    let mut receivers: Vec<_> = (0..4).map(|_| submit(&mut engine, prompt.clone(), None, 5)).collect();
+    run(&mut engine);
+    let cached: Vec<usize> = receivers.iter_mut().map(|receiver| read(receiver).2).collect();
+    assert_eq!(cached, [0, 448, 448, 448]);
+}
+
+#[test]
+fn a_deadline_ends_what_waits_and_closes_what_runs() {
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let mut engine = engine(&vocab, FakeMode::Scripted(format!("\"{}", "x".repeat(900))), 1, 64);
+    let now = Instant::now();
+    let string = grammar(&vocab, json!({"type": "string", "minLength": 3}));
+    let mut submit_until = |grammar, seconds| {
+        let (job, receiver) = job(vec![1, 2, 3], grammar, 900);
+        engine.submit(Job { deadline: Some(now + Duration::from_secs(seconds)), closes: true, ..job });
+        receiver
+    };
+    let (mut bound, mut late) = (submit_until(Some(string), 10), submit_until(None, 5));
+    for _ in 0..8 {
+        engine.step(now);
+    }
+    engine.step(now + Duration::from_secs(6));
+    assert!(matches!(late.try_recv(), Ok(Event::Failed(EngineError::Deadline))));
+    engine.step(now + Duration::from_secs(11));
+    assert!(engine.is_idle());
+    let (tokens, _, _, end) = read(&mut bound);
+    let text: Vec<u8> = tokens.iter().flat_map(|t| vocab.bytes(*t)).copied().collect();
+    let value: String = serde_json::from_slice(&text).unwrap();
+    assert!(value.len() >= 3 && value.chars().all(|c| c == 'x'), "{value:?}");
+    assert_eq!(end, Some(FinishReason::Closed));
 }

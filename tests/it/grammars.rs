@@ -10,6 +10,8 @@ use drawplate::schema::{Document, ErrorKind, Limits};
 use drawplate::telemetry::metrics::METRICS;
 use drawplate::tools::format::{FORMATS, Otherwise};
 use drawplate::tools::{Tool, ToolChoice};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 fn tool(name: &str) -> Tool {
@@ -75,6 +77,41 @@ fn a_matcher_that_failed_is_not_complete() {
     let mut matcher = compiler.compile(&spec).unwrap().matcher();
     assert!(matcher.accept(u32::from(b'x')).is_err());
     assert!(!matcher.is_stopped() && matcher.mask().is_err());
+}
+
+#[test]
+fn what_others_have_met_changes_no_mask() {
+    let vocab = fake_vocab().unwrap();
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["when", "code", "tags"], "properties": {
+        "when": {"type": "string", "format": "date-time"}, "code": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{2,6}$"},
+        "tags": {"type": "array", "items": {"type": "string", "maxLength": 12}, "minItems": 2, "maxItems": 6}}});
+    let compile = || {
+        let document = Document::parse(schema.clone(), Limits::default()).unwrap();
+        Compiler::new(&vocab, Budget::default()).unwrap().compile(&Spec::value(Arc::new(document))).unwrap()
+    };
+    let (used, new) = (compile(), compile());
+    let mut n_met = Vec::new();
+    for round in 0..12 {
+        let mut rng = ChaCha8Rng::seed_from_u64(round as u64);
+        let (mut one, mut other) = (used.matcher(), new.matcher());
+        let mut n_tokens = 0;
+        // Some leave in mid-answer, as clients do.
+        while !one.is_stopped() && n_tokens < 40 * (round + 1) {
+            let (mask, expected) = (one.mask().unwrap(), other.mask().unwrap());
+            let mut allowed = Vec::new();
+            mask.for_each(|token| allowed.push(token));
+            let mut allowed_by_new = Vec::new();
+            expected.for_each(|token| allowed_by_new.push(token));
+            assert_eq!(allowed, allowed_by_new, "round {round}, token {n_tokens}");
+            assert_eq!(one.forced(), other.forced());
+            let token = allowed[rng.random_range(0..allowed.len())];
+            assert_eq!(one.accept(token).unwrap(), other.accept(token).unwrap());
+            n_tokens += 1;
+        }
+        n_met.push(one.work());
+        used.give_back(one);
+    }
+    assert!(n_met[0] > 0 && n_met[11] < n_met[0] * 12, "each sequence met everything anew: {n_met:?}");
 }
 
 #[test]

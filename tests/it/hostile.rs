@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use drawplate::engine::{Engine, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, fake_vocab};
+use drawplate::engine::{
+    Engine, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, Tuning, fake_vocab,
+};
 use drawplate::grammar::{Budget, Compiler, GrammarError, Spec};
 use drawplate::guard::Check;
 use drawplate::schema::{Document, Limits as SchemaLimits};
-use tokio::sync::mpsc;
 
+use crate::support::job;
 use crate::support::schemas::sample;
 
 const N_SCHEMAS: usize = 300;
@@ -20,7 +22,7 @@ fn random_tokens_give_valid_answers() {
     let compiler = Compiler::new(&vocab, Budget { time: Duration::from_secs(60), ..Budget::default() }).unwrap();
     let limits = Limits { n_slots: 8, n_batch: 256, n_ctx: N_CTX };
     let backend = FakeBackend::new(limits, FakeMode::Hostile, Arc::clone(&vocab), Duration::ZERO);
-    let mut engine = Engine::new(backend, Arc::clone(&vocab));
+    let mut engine = Engine::new(backend, Arc::clone(&vocab), Tuning::default());
     let (mut running, mut n_refused) = (Vec::new(), 0);
     let cases = sample(N_SCHEMAS, 11);
     let n_cases = cases.len();
@@ -38,19 +40,11 @@ fn random_tokens_give_valid_answers() {
             }
             Err(other) => panic!("{name}: {other}"),
         };
-        let (events, receiver) = mpsc::channel(N_CTX + 4);
-        engine.submit(Job {
-            prompt: vocab.tokenize(&name, false),
-            grammar: Some(grammar),
-            sampling: Sampling { seed: i as u64, temperature: 1.5, ..Sampling::default() },
-            // Why: with few tokens about half of the answers have to be brought to an end.
-            max_tokens: if i % 2 == 0 { N_CTX } else { 60 },
-            closes: true,
-            logprobs: None,
-            events,
-            submitted: Instant::now(),
-            permit: None,
-        });
+        // Why: with few tokens about half of the answers have to be brought to an end.
+        let max_tokens = if i % 2 == 0 { N_CTX } else { 60 };
+        let (job, receiver) = job(vocab.tokenize(&name, false), Some(grammar), max_tokens);
+        let sampling = Sampling { seed: i as u64, temperature: 1.5, ..Sampling::default() };
+        engine.submit(Job { sampling, closes: true, ..job });
         running.push((name, Check::new(&schema).unwrap(), receiver));
     }
     while !engine.is_idle() {
@@ -63,8 +57,8 @@ fn random_tokens_give_valid_answers() {
             match event {
                 Event::Started { .. } => {}
                 Event::Token { token, .. } => text.extend_from_slice(vocab.bytes(token)),
-                Event::Finished(FinishReason::Length) => n_cut += 1,
-                Event::Finished(reason @ (FinishReason::Stop | FinishReason::Closed)) => {
+                Event::Finished(FinishReason::Length, _) => n_cut += 1,
+                Event::Finished(reason @ (FinishReason::Stop | FinishReason::Closed), _) => {
                     let text = std::str::from_utf8(&text).unwrap_or_else(|_| panic!("{name}: not UTF-8"));
                     check.judge(text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
                     n_valid += 1;

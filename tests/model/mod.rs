@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 use drawplate::api::ApiOptions;
 use drawplate::chat::ChatTemplate;
 use drawplate::engine::llama::{LlamaFile, LlamaOptions};
-use drawplate::engine::{EngineHandle, EngineOptions, Limits};
+use drawplate::engine::{EngineHandle, EngineOptions, Limits, Placement};
 use drawplate::generation::GeneratorOptions;
 use drawplate::guard::Check;
+use drawplate::schema::Document;
 use serde_json::{Value, json};
 
 use crate::support::schemas::sample;
@@ -23,11 +24,11 @@ fn server() -> Option<&'static TestServer> {
     static SERVER: OnceLock<TestServer> = OnceLock::new();
     let path = model_path()?;
     Some(SERVER.get_or_init(|| {
-        let mut file = LlamaFile::load(path.as_ref(), |_| ()).unwrap();
+        let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
         let vocab = Arc::new(file.take_vocab());
         let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
         let limits = Limits { n_slots: 4, n_batch: 512, n_ctx: 2048 };
-        let backend = file.device(LlamaOptions { limits, n_threads });
+        let backend = file.device(LlamaOptions::new(limits, n_threads));
         let (engine, _) = EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions::default()).unwrap();
         let texts = (file.bos_text.as_str(), file.eos_text.as_str());
         let template =
@@ -76,7 +77,9 @@ fn ask_within(
     match plain.finish_reason() {
         "length" => "cut off",
         "stop" => {
-            let check = Check::new(schema).unwrap();
+            // Why by the document: what the server takes as older drafts meant it, a bare validator may refuse.
+            let document = Document::parse(schema.clone(), drawplate::schema::Limits::default()).unwrap();
+            let check = Check::of(&document).unwrap();
             check.judge(plain.content()).unwrap_or_else(|e| panic!("{name}: {e}\n{}", plain.content()));
             "valid"
         }

@@ -6,20 +6,52 @@ pub(crate) mod strategies;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drawplate::api::{ApiOptions, AppState, ModelInfo, router};
 use drawplate::chat::ChatTemplate;
-use drawplate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, fake_vocab};
+use drawplate::engine::{EngineHandle, EngineOptions, Event, FakeBackend, FakeMode, Job, Limits, Sampling, fake_vocab};
 use drawplate::generation::{Generator, GeneratorOptions};
-use drawplate::grammar::{Budget, Compiler, Vocab};
+use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId, Vocab};
+use drawplate::schema::Document;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 /// Waits until no other test works with the real model: two at once on few cores wait for each other's threads most of
 /// the time.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A job for an engine that is stepped by hand, its seed the prompt's length, and where its events come.
+pub(crate) fn job(
+    prompt: Vec<TokenId>,
+    grammar: Option<Arc<Compiled>>,
+    max_tokens: usize,
+) -> (Job, mpsc::Receiver<Event>) {
+    let (events, receiver) = mpsc::channel(max_tokens + 4);
+    let sampling = Sampling { seed: prompt.len() as u64, ..Sampling::default() };
+    let job = Job {
+        prompt: prompt.into(),
+        grammar,
+        sampling,
+        max_tokens,
+        closes: false,
+        logprobs: None,
+        events,
+        submitted: Instant::now(),
+        deadline: None,
+        permit: None,
+    };
+    (job, receiver)
+}
+
+/// The grammar of one schema.
+pub(crate) fn grammar(vocab: &Vocab, schema: Value) -> Arc<Compiled> {
+    let document = Document::parse(schema, drawplate::schema::Limits::default()).unwrap();
+    let spec = Spec::value(Arc::new(document));
+    Compiler::new(vocab, Budget::default()).unwrap().compile(&spec).unwrap()
 }
 
 /// The real model's path, or none; says so once.
@@ -78,7 +110,9 @@ impl TestServer {
         let backend_vocab = Arc::clone(&vocab);
         let Setup { mode, limits, n_queue, step_time, api, generator } = setup;
         let backend = move || Ok(FakeBackend::new(limits, mode, backend_vocab, step_time));
-        let (engine, _) = EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions { n_queue }).unwrap();
+        let (engine, _) =
+            EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions { n_queue, ..EngineOptions::default() })
+                .unwrap();
         let template = ChatTemplate::new(None, ("", "<|im_end|>"), false, vocab.control_names()).unwrap();
         Self::serve(engine, vocab, template, api, generator, "fake")
     }

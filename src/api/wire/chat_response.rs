@@ -91,6 +91,7 @@ pub struct ChatUsage {
     pub total_tokens: usize,
     pub prompt_tokens_details: PromptTokensDetails,
     pub completion_tokens_details: CompletionTokensDetails,
+    pub drawplate: UsageEffort,
 }
 
 /// Of the prompt's.
@@ -110,6 +111,25 @@ pub struct CompletionTokensDetails {
     pub accepted_prediction_tokens: usize,
     pub rejected_prediction_tokens: usize,
     pub forced_tokens: usize,
+}
+
+/// An extension: what the answer took, over all its choices. Times are in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+pub struct UsageEffort {
+    /// Tokens proposed by speculation.
+    pub drafted_tokens: usize,
+    /// Of these, those that became part of the answer.
+    pub accepted_tokens: usize,
+    /// The longest wait for a slot.
+    pub queue_ms: f64,
+    /// Computing masks.
+    pub mask_ms: f64,
+    /// The device's steps, by the share of rows.
+    pub device_ms: f64,
+    /// Drawing, accepting and guarding tokens.
+    pub host_ms: f64,
+    /// Generated tokens per second from the start to the end, the wait for a slot not counted.
+    pub tokens_per_second: f64,
 }
 
 /// A chunk of a stream.

@@ -25,7 +25,8 @@ pub(super) fn conformance(args: &ConformanceArgs) -> anyhow::Result<()> {
         cases = cases.into_iter().step_by(every.max(1)).collect();
     }
     // Why: each case is compiled once; a cache would only take memory.
-    let budget = Budget { cache_bytes: 0, ..Budget::default() };
+    let budget =
+        Budget { cache_bytes: 0, time: std::time::Duration::from_secs_f64(args.schema_time), ..Budget::default() };
     let compiler = Compiler::new(&vocab, budget)?;
     let style = Style {
         order: if args.any_order { KeyOrder::Any } else { KeyOrder::Declared },

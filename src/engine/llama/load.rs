@@ -7,8 +7,9 @@ use std::sync::OnceLock;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
 
+use super::place::load;
+use crate::engine::Placement;
 use crate::grammar::{Vocab, VocabError};
 
 /// A model file that cannot be used, with the reason in one line.
@@ -46,6 +47,9 @@ pub enum LoadError {
         /// Why not.
         source: VocabError,
     },
+    /// The devices asked for are not there.
+    #[error("{0}")]
+    Placement(String),
     /// The processor lacks an instruction set that this build uses.
     #[error(
         "this build of drawplate needs a processor with {0}; build it on this machine, or with the feature 'dynamic-backends'"
@@ -63,8 +67,8 @@ pub type Model = &'static LlamaModel;
 pub struct LlamaFile {
     /// The weights.
     pub model: Model,
-    /// The started library.
-    pub(super) backend: &'static LlamaBackend,
+    /// Whether the layer that gives logits is on a GPU.
+    pub(super) is_on_gpu: bool,
     vocab: Option<Vocab>,
     /// The chat template, if the file has one.
     pub chat_template: Option<String>,
@@ -79,20 +83,17 @@ pub struct LlamaFile {
 }
 
 impl LlamaFile {
-    /// Loads `path`; `progress` hears numbers from 0 to 1.
+    /// Loads `path` where `placement` says; `progress` hears numbers from 0 to 1.
     ///
     /// # Errors
     /// In one line that names the file and the reason.
-    pub fn load(path: &Path, mut progress: impl FnMut(f32) + 'static) -> Result<Self, LoadError> {
+    pub fn load(path: &Path, placement: &Placement, progress: impl FnMut(f32)) -> Result<Self, LoadError> {
         check_processor()?;
         check_header(path)?;
-        let backend = backend()?;
-        let params = LlamaModelParams::default().with_progress_callback(move |share| {
-            progress(share);
-            true
-        });
-        let model = LlamaModel::load_from_file(backend, path, &params)
-            .map_err(|e| LoadError::Refused { path: path.to_owned(), why: refusal(path, &e.to_string()) })?;
+        backend()?;
+        let placed = placement.place(path).map_err(LoadError::Placement)?;
+        let model = load(path, &placed, progress)
+            .ok_or_else(|| LoadError::Refused { path: path.to_owned(), why: refusal(path) })?;
         // Why: one model per process, needed until its end; a leak makes the lifetimes of thread and tokenizer simple.
         let model: Model = Box::leak(Box::new(model));
         let vocab = super::vocab::read(model).map_err(|source| LoadError::Vocab { path: path.to_owned(), source })?;
@@ -107,7 +108,7 @@ impl LlamaFile {
             n_ctx_train: usize::try_from(model.n_ctx_train()).unwrap_or(usize::MAX).max(1),
             adds_bos: model.vocab().should_add_bos(),
             model,
-            backend,
+            is_on_gpu: placed.is_on_gpu,
             vocab: Some(vocab),
         })
     }
@@ -193,10 +194,10 @@ fn check_header(path: &Path) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// llama.cpp only says "null"; the usual cause is a file that was not downloaded to its end.
-fn refusal(path: &Path, words: &str) -> String {
+/// llama.cpp does not say why; the usual cause is a file that was not downloaded to its end.
+fn refusal(path: &Path) -> String {
     let n_bytes = std::fs::metadata(path).map_or(0, |m| m.len());
     format!(
-        "{words}; the file has {n_bytes} bytes, and may be truncated, damaged, or of an architecture this version does not know"
+        "the file has {n_bytes} bytes, and may be truncated, damaged, or of an architecture this version does not know"
     )
 }

@@ -12,7 +12,7 @@ use crate::guard::Check;
 use crate::schema::pattern::Lang;
 
 /// What was found out about the shapes of one schema.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Known {
     shortest: HashMap<ShapeId, Vec<u8>>,
     texts: HashMap<(ShapeId, usize), Option<Texts>>,

@@ -3,6 +3,7 @@
 //! The text so far is read as parts, and the parts are completed along the shapes: what is required and not there yet
 //! is added in its cheapest form. Where the guard has a say, endings are tried in order until it agrees.
 
+mod addition;
 mod array;
 mod complete;
 mod object;
@@ -23,20 +24,31 @@ pub(super) struct Closer {
     checks: OnceLock<HashMap<ShapeId, Arc<Check>>>,
     /// Judges whole answers, where some shape is residual.
     whole: Option<Arc<Check>>,
-    known: Mutex<Known>,
+    /// What searches have found out. Each works on a copy of its own, because sequences of one schema look for their
+    /// endings at the same time.
+    known: Mutex<Vec<Known>>,
     longest: OnceLock<usize>,
     /// Whether judging has to be bounded.
     is_costly: bool,
 }
 
+/// Copies of what is known that are kept.
+const MAX_KNOWN: usize = 8;
 /// Schemas with more shapes than this are not looked through for their longest shortest value.
 const MAX_LOOKED_AT: usize = 400;
-/// What is assumed instead, in bytes.
+/// What is assumed instead, in tokens.
 const ASSUMED_LONGEST: usize = 512;
 
 impl Closer {
     pub(super) fn new(shapes: Shapes, whole: Option<Arc<Check>>, is_costly: bool) -> Self {
-        Self { shapes, checks: OnceLock::new(), whole, known: Mutex::default(), longest: OnceLock::new(), is_costly }
+        Self {
+            shapes,
+            checks: OnceLock::new(),
+            whole,
+            known: Mutex::new(Vec::new()),
+            longest: OnceLock::new(),
+            is_costly,
+        }
     }
 
     fn checks(&self) -> &HashMap<ShapeId, Arc<Check>> {
@@ -48,32 +60,47 @@ impl Closer {
         })
     }
 
-    /// About how many bytes one more token can add to what closing takes: the longest of all parts' shortest texts.
-    pub(super) fn longest(&self) -> usize {
+    /// About how many tokens one more token can add to what closing takes.
+    pub(super) fn longest(&self, n_tokens: impl FnOnce(&[u8]) -> usize) -> usize {
         *self.longest.get_or_init(|| {
             if self.shapes.len() > MAX_LOOKED_AT {
                 return ASSUMED_LONGEST;
             }
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut completion = Completion::new(&self.shapes, self.checks(), &mut known);
-            let texts = self.shapes.ids().filter_map(|id| completion.close(id, &part::Part::Missing));
-            let longest = texts.map(|text| text.len()).max().unwrap_or(0);
-            longest.max(if completion.is_spent() { ASSUMED_LONGEST } else { 16 })
+            self.with_known(|known| {
+                let mut completion = Completion::new(&self.shapes, self.checks(), known);
+                let longest = addition::longest(&self.shapes, &mut completion);
+                // Why more: in its context a text may be cut into other tokens than alone.
+                longest.map_or(ASSUMED_LONGEST, |text| n_tokens(&text) * 5 / 4 + 6)
+            })
         })
     }
 
     /// The bytes of a short valid ending of `text`; `None` if none is found.
     pub(super) fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (part, _) = part::read(text);
-        let mut completion = Completion::new(&self.shapes, self.checks(), &mut known);
-        let ending = completion.close(self.shapes.root, &part)?;
+        let ending = self
+            .with_known(|known| Completion::new(&self.shapes, self.checks(), known).close(self.shapes.root, &part))?;
         if let Some(whole) = &self.whole {
             let mut answer = text.to_vec();
             answer.extend_from_slice(&ending);
             whole.judge(std::str::from_utf8(&answer).ok()?).ok()?;
         }
         Some(ending)
+    }
+
+    fn with_known<T>(&self, search: impl FnOnce(&mut Known) -> T) -> T {
+        let kept = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = {
+            let mut kept = kept();
+            // Why one stays: the next search shall not begin with nothing.
+            if kept.len() > 1 { kept.pop().unwrap_or_default() } else { kept.first().cloned().unwrap_or_default() }
+        };
+        let found = search(&mut known);
+        let mut kept = kept();
+        if kept.len() < MAX_KNOWN {
+            kept.push(known);
+        }
+        found
     }
 }
 

@@ -17,6 +17,7 @@ const MAX_LONGER: usize = 6;
 const MAX_FUEL: u64 = 4_000_000;
 
 /// The texts of one shape.
+#[derive(Clone)]
 pub(super) struct Texts {
     regex: Regex,
     /// One byte of each class that the automaton tells apart, plain ones first.
