@@ -1,5 +1,7 @@
 //! A chat request becomes a request of no particular endpoint: names, defaults, and what must fit together.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::error::ApiError;
@@ -33,7 +35,8 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
         parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
         output: into_output(wire.response_format),
         style: wire.drawplate.as_ref().map(style).unwrap_or_default(),
-        wants_report: wire.drawplate.is_some_and(|options| options.report),
+        wants_report: wire.drawplate.as_ref().is_some_and(|options| options.report),
+        deadline: wire.drawplate.and_then(|options| options.deadline).map(Duration::from_secs_f64),
         max_tokens: max_tokens(wire.max_completion_tokens, wire.max_tokens),
         stop: wire.stop.unwrap_or_default(),
         n: wire.n.map_or(1, |n| usize::try_from(n).unwrap_or(usize::MAX)),

@@ -100,13 +100,19 @@ async fn run(
         stopping.shut_down(Instant::now() + GRACE);
         // Why: idle keep-alive connections would hold the server; after the grace nothing is worth waiting for.
         tokio::spawn(async {
-            tokio::time::sleep(GRACE + Duration::from_secs(1)).await;
+            tokio::time::sleep(GRACE + Duration::from_secs(5)).await;
             std::process::exit(0);
         });
     });
+    let mut is_dead = is_dead;
     tokio::select! {
-        result = server => result.context("the server failed"),
-        _ = is_dead => {
+        result = server => {
+            result.context("the server failed")?;
+            // Why: a GPU's driver goes with the process, and the engine must have freed what it has there before.
+            let _joined = is_dead.await;
+            Ok(())
+        }
+        _ = &mut is_dead => {
             // Let handlers tell their clients.
             tokio::time::sleep(Duration::from_millis(500)).await;
             if engine.is_stopping() { Ok(()) } else { anyhow::bail!("the engine has failed; see the log above") }
@@ -212,6 +218,7 @@ fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
         gpu_layers: args.gpu_layers,
         devices: args.devices.clone(),
         tensor_split: args.tensor_split.clone(),
+        cuda_graphs: args.cuda_graphs,
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share between 0 and 1")]
     let loaded =

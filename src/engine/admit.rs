@@ -74,7 +74,13 @@ impl<B: Backend> Engine<B> {
         if is_elsewhere || self.prefixes.covers(&tokens, WORTH_COPYING) {
             return;
         }
-        if let Some(saved) = self.backend.save(SlotId(slot_idx)) {
+        if !self.pace.saving_pays() {
+            return;
+        }
+        let started = Instant::now();
+        let saved = self.backend.save(SlotId(slot_idx));
+        self.pace.note_save(tokens.len(), started.elapsed());
+        if let Some(saved) = saved {
             self.prefixes.put(tokens, saved, n_bytes);
             METRICS.prefix_cache_bytes.set(self.prefixes.n_bytes() as u64);
         }

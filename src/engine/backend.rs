@@ -81,12 +81,6 @@ pub trait Backend {
         true
     }
 
-    /// Whether any rows are one run of the graph. If not, only those of slots that follow one another, and of each as
-    /// many as of the others.
-    fn is_one_run(&self) -> bool {
-        true
-    }
-
     /// Whether it computes beside the processor, so that what needs no result is best done meanwhile.
     fn is_apart(&self) -> bool {
         false

@@ -31,6 +31,8 @@ pub(super) struct Decoding {
     n_backs: usize,
     /// When so few tokens are left, it is looked at what closing takes.
     close_check_at: usize,
+    /// Whether that look is due.
+    is_unchecked: bool,
 }
 
 /// A token that waits to be told.
@@ -38,6 +40,13 @@ struct Held {
     token: TokenId,
     logprobs: Option<TokenLogprobs>,
     is_forced: bool,
+}
+
+/// What brings an answer to a valid end.
+pub(super) struct Ending {
+    /// How many of the last tokens are taken back before.
+    n_back: usize,
+    tokens: Vec<TokenId>,
 }
 
 /// How often one answer may step back: enough for every dead end seen, few enough to end.
@@ -60,6 +69,7 @@ impl Decoding {
             bans: Vec::new(),
             n_backs: 0,
             close_check_at: usize::MAX,
+            is_unchecked: false,
         }
     }
 
@@ -86,13 +96,6 @@ impl Decoding {
                 return Taken::Yes(Next::Leave { cached });
             }
         }
-        let n_left = self.n_room(n_ctx).saturating_sub(1);
-        if self.task.job.closes && n_left <= self.close_check_at && !self.is_complete() {
-            match self.closing(token, n_left) {
-                Ok(()) => {}
-                Err(ending) => return Taken::Yes(Next::Leave { cached: self.close_with(ending) }),
-            }
-        }
         if self.task.matcher.as_ref().is_some_and(Matcher::is_guarded) {
             self.choices.push(self.tokens.len());
         }
@@ -105,10 +108,16 @@ impl Decoding {
             return Taken::Yes(self.leave(FinishReason::Stop));
         }
         if self.n_room(n_ctx) == 0 {
-            return Taken::Yes(self.leave(FinishReason::Length));
+            return Taken::Yes(match self.ending(n_ctx) {
+                Some(ending) => Next::Leave { cached: self.close_with(ending) },
+                None => self.leave(FinishReason::Length),
+            });
         }
-        let n_unsettled = self.task.matcher.as_ref().map_or(0, Matcher::n_unsettled);
-        self.tell(n_unsettled);
+        // Why later: looking for an ending takes longer than all the rest, and the next step need not wait for it.
+        self.is_unchecked = self.task.job.closes && self.n_room(n_ctx) <= self.close_check_at;
+        if !self.is_unchecked {
+            self.tell_settled();
+        }
         Taken::Yes(Next::Stay(Resident::Decoding(self)))
     }
 
@@ -145,39 +154,38 @@ impl Decoding {
         self.drafts = Drafts::default();
     }
 
-    /// Sees to it that the answer can still be closed within `n_left` tokens.
-    ///
-    /// # Errors
-    /// With the ending, if the token that was just accepted would leave too little room; it is taken back.
-    fn closing(&mut self, token: TokenId, n_left: usize) -> Result<(), Vec<TokenId>> {
-        let Some(matcher) = &mut self.task.matcher else { return Ok(()) };
-        let Some(step) = matcher.closing_step() else { return Ok(()) };
-        if let Some(ending) = matcher.closing_tokens()
-            && ending.len() <= n_left
-        {
-            // Why: one token raises the cost by a step at most, so the next look can wait.
-            let n_free = n_left - ending.len();
-            self.close_check_at = n_left.saturating_sub((n_free / step).max(1));
-            return Ok(());
+    /// Whether the answer cannot be closed any more from here within its tokens, but from further back. What the client
+    /// must not know before this is sure is told now.
+    pub(super) fn is_to_be_closed(&mut self, n_ctx: usize) -> bool {
+        if !std::mem::take(&mut self.is_unchecked) {
+            return false;
         }
-        if matcher.rollback(1).is_err() {
-            return Ok(());
-        }
-        match matcher.closing_tokens().filter(|ending| ending.len() <= n_left + 1) {
-            Some(ending) => Err(ending),
-            None => {
-                // No ending is known here; the answer goes on, and may be cut off.
-                let _taken_again = matcher.accept(token);
-                Ok(())
+        let n_left = self.n_room(n_ctx);
+        let found = self.task.matcher.as_ref().and_then(|m| Some((m.closing_step()?, m.closing_tokens()?.len())));
+        match found {
+            Some((step, n_ending)) if n_ending <= n_left => {
+                // Why: one token raises the cost by a step at most, so the next look can wait.
+                self.close_check_at = n_left.saturating_sub(((n_left - n_ending) / step).max(1));
             }
+            Some(_) if self.ending(n_ctx).is_some() => return true,
+            // No ending is known; the answer goes on, and may be cut off.
+            Some(_) | None => {}
         }
+        self.tell_settled();
+        false
     }
 
-    /// A short valid ending that still fits.
-    pub(super) fn ending(&self, n_ctx: usize) -> Option<Vec<TokenId>> {
-        let n_room = self.n_room(n_ctx);
+    /// A short valid ending that still fits: from here, or from further back among what the client has not been told.
+    pub(super) fn ending(&self, n_ctx: usize) -> Option<Ending> {
         let matcher = self.task.matcher.as_ref().filter(|_| self.task.job.closes)?;
-        matcher.closing_tokens().filter(|ending| ending.len() <= n_room)
+        let n_room = self.n_room(n_ctx);
+        let fits = |n_back: usize| {
+            let tokens = matcher.closing_tokens_before(n_back)?;
+            (tokens.len() <= n_room + n_back).then_some(Ending { n_back, tokens })
+        };
+        // Why in growing strides: each try is a search, and the value that cannot be ended mostly began far back.
+        let strides = std::iter::successors(Some(1), |n: &usize| Some(n * 2)).take_while(|n| *n < self.held.len());
+        std::iter::once(0).chain(strides).chain([self.held.len()].into_iter().filter(|n| *n > 0)).find_map(fits)
     }
 
     /// Takes everything back to the last choice that the client does not know, and bans what was chosen. Returns
@@ -243,6 +251,12 @@ impl Decoding {
         self.held.push(Held { token, logprobs, is_forced });
     }
 
+    /// Tells the client what no veto can take back any more.
+    fn tell_settled(&mut self) {
+        let n_unsettled = self.task.matcher.as_ref().map_or(0, Matcher::n_unsettled);
+        self.tell(n_unsettled);
+    }
+
     /// Tells the client all but the last `n_held` tokens.
     fn tell(&mut self, n_held: usize) {
         let n_told = self.held.len().saturating_sub(n_held);
@@ -259,8 +273,11 @@ impl Decoding {
     }
 
     /// Ends the answer with `ending`. Gives the tokens with cells.
-    pub(super) fn close_with(mut self: Box<Self>, ending: Vec<TokenId>) -> Vec<TokenId> {
-        ending.into_iter().for_each(|token| self.push(token, None, true));
+    pub(super) fn close_with(mut self: Box<Self>, ending: Ending) -> Vec<TokenId> {
+        self.tokens.truncate(self.tokens.len() - ending.n_back);
+        self.n_fed = self.n_fed.min(self.tokens.len());
+        self.held.truncate(self.held.len() - ending.n_back);
+        ending.tokens.into_iter().for_each(|token| self.push(token, None, true));
         self.end(FinishReason::Closed)
     }
 

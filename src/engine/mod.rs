@@ -6,6 +6,7 @@
 //! `handle` (the thread). Not here: HTTP, chat, JSON, tool formats.
 
 mod admit;
+mod advance;
 mod backend;
 mod decoding;
 mod draft;

@@ -20,6 +20,8 @@ pub(super) struct Pace {
     rows_squared: f64,
     rows_seconds: f64,
     prompt_seconds_per_row: Option<f64>,
+    /// For the cells of one token.
+    save_seconds: Option<f64>,
 }
 
 impl Pace {
@@ -42,6 +44,26 @@ impl Pace {
                 *sum = *sum * MEMORY + value;
             }
         }
+    }
+
+    /// Notes that copying the cells of `n_tokens` to the host took `time`.
+    pub(super) fn note_save(&mut self, n_tokens: usize, time: Duration) {
+        #[expect(clippy::cast_precision_loss, reason = "a context is not that long")]
+        let last = time.as_secs_f64() / n_tokens.max(1) as f64;
+        self.save_seconds = Some(last);
+    }
+
+    /// Whether cells are copied to the host and back in less time than it takes to compute them again.
+    ///
+    /// On a GPU, where the cells of sequences lie mixed in one buffer, they often are not. What it took the last time
+    /// counts less each time that it was too much, so that it is tried again.
+    pub(super) fn saving_pays(&mut self) -> bool {
+        let (Some(save), Some(prompt)) = (&mut self.save_seconds, self.prompt_seconds_per_row) else { return true };
+        let pays = 2.0 * *save < prompt;
+        if !pays {
+            *save *= 0.99;
+        }
+        pays
     }
 
     /// Prompt rows that a step may have while others decode: a multiple of `MIN_PREFILL`, at least one.
@@ -82,6 +104,18 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cells_are_kept_where_that_is_faster_than_computing_them() {
+        let mut pace = Pace::default();
+        assert!(pace.saving_pays(), "nothing is known");
+        pace.note(256, Duration::from_millis(256));
+        pace.note_save(1000, Duration::from_millis(400));
+        assert!(pace.saving_pays());
+        pace.note_save(1000, Duration::from_secs(2));
+        assert!(!pace.saving_pays());
+        assert!((0..200).any(|_| pace.saving_pays()), "it is never tried again");
+    }
 
     #[test]
     fn learns_what_rows_cost() {

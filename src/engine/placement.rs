@@ -33,6 +33,9 @@ pub struct Placement {
     pub devices: Vec<String>,
     /// Shares of the layers, one per GPU; empty for shares by free memory.
     pub tensor_split: Vec<f32>,
+    /// Whether CUDA may record graphs. Off, because the process then was seen to end with "an illegal instruction was
+    /// encountered", as soon as the number of rows of a step had changed and stayed.
+    pub cuda_graphs: bool,
 }
 
 /// Where tokens are drawn.

@@ -39,9 +39,6 @@ pub(super) struct Room {
     pub(super) n_batch: usize,
     /// For prompts, while others decode and wait for the step to end.
     pub(super) n_prefill: usize,
-    /// Whether any rows are one run of the graph. If not, lanes that follow one another run together, row by row, as
-    /// long as all of them have one left; what is left then takes runs of its own.
-    pub(super) is_one_run: bool,
 }
 
 /// Shares the rows among the slots; `turn` rotates who is served first.
@@ -55,8 +52,7 @@ pub(super) fn plan(pending: &[Pending], room: Room, turn: usize) -> Vec<Share> {
     let mut n_left = room.n_batch;
     // Why: a long run of forced tokens must not take the rows of those who come after it.
     let n_fair = (room.n_batch / order.len().max(1)).max(1);
-    let feeds_all = room.is_one_run || further_runs_pay(pending);
-    let n_wanted = |p: &Pending| (p.n_tokens - p.n_fed).min(if feeds_all { usize::MAX } else { 1 });
+    let n_wanted = |p: &Pending| p.n_tokens - p.n_fed;
     for (p, n_rows) in order.iter().zip(&mut n_rows).filter(|(p, _)| !p.is_prefilling) {
         *n_rows = n_wanted(p).min(n_fair).min(n_left);
         n_left -= *n_rows;
@@ -82,39 +78,6 @@ pub(super) fn plan(pending: &[Pending], room: Room, turn: usize) -> Vec<Share> {
     let mut shares: Vec<Share> = order.iter().zip(n_rows).filter(|(_, n_rows)| *n_rows > 0).map(share).collect();
     shares.sort_unstable_by_key(|share| share.slot_idx);
     shares
-}
-
-/// Whether forced tokens are worth the further runs of the graph that they take.
-///
-/// A run costs about as much as a row, or more. Fed in a run of its own, a sequence's tokens carry that cost; fed one by
-/// one along with the others' steps, each carries a share of the step's run. So a further run must save as many rows as
-/// there are sequences to share a step.
-fn further_runs_pay(pending: &[Pending]) -> bool {
-    let mut lanes: Vec<(usize, usize)> =
-        pending.iter().filter(|p| !p.is_prefilling).map(|p| (p.slot_idx, p.n_tokens - p.n_fed)).collect();
-    lanes.sort_unstable();
-    let n_further: usize = lanes.iter().map(|(_, n_rows)| n_rows.saturating_sub(1)).sum();
-    if n_further == 0 {
-        return true;
-    }
-    let steps: Vec<(usize, usize)> = lanes.iter().map(|(slot_idx, _)| (*slot_idx, 1)).collect();
-    let n_runs_more = n_runs(&lanes).saturating_sub(n_runs(&steps));
-    n_further > n_runs_more * lanes.len()
-}
-
-/// How often llama.cpp runs its graph for lanes with so many rows, in their order: it takes the lanes that follow one
-/// another and have rows left, and of each as many rows as all of them have.
-fn n_runs(lanes: &[(usize, usize)]) -> usize {
-    let mut left: Vec<(usize, usize)> = lanes.to_vec();
-    let mut n_runs = 0;
-    while let Some(&(first, _)) = left.first() {
-        let n_together = (first..).zip(&left).take_while(|(next, (slot_idx, _))| next == slot_idx).count();
-        let n_rows = left[..n_together].iter().map(|(_, n_rows)| *n_rows).min().unwrap_or(1).max(1);
-        left[..n_together].iter_mut().for_each(|(_, n)| *n -= n_rows.min(*n));
-        left.retain(|(_, n)| *n > 0);
-        n_runs += 1;
-    }
-    n_runs
 }
 
 /// How many rows of the next chunk fit into `n_room`: up to its end, or to a multiple of `GRAIN`, if one is reached.
@@ -148,44 +111,14 @@ mod tests {
         }
     }
 
-    #[test]
-    fn runs_are_counted_as_the_device_makes_them() {
-        for (lanes, expected) in [
-            (&[(0, 1), (1, 1), (2, 1)][..], 1),
-            (&[(0, 1), (2, 1)], 2),
-            (&[(0, 1), (1, 3), (2, 1)], 2),
-            (&[(0, 3), (1, 1), (2, 3)], 3),
-            (&[(0, 3), (1, 3), (2, 1)], 2),
-            (&[(4, 5)], 1),
-            (&[], 0),
-        ] {
-            assert_eq!(n_runs(lanes), expected, "{lanes:?}");
-        }
-    }
-
-    #[test]
-    fn forced_tokens_run_at_once_where_that_is_cheaper() {
-        let lane = |slot_idx, n| Pending { slot_idx, n_fed: 9, n_tokens: 9 + n, is_prefilling: false, n_drafts: 0 };
-        let rows = |lanes: &[usize], is_one_run| -> Vec<usize> {
-            let pending: Vec<Pending> = lanes.iter().enumerate().map(|(i, n)| lane(i, *n)).collect();
-            plan(&pending, Room { n_batch: 64, n_prefill: 64, is_one_run }, 0).iter().map(|s| s.n_rows).collect()
-        };
-        assert_eq!(rows(&[5], false), [5], "alone");
-        assert_eq!(rows(&[1, 4, 1, 1], false), [1, 1, 1, 1], "three rows more are not worth a run, among four");
-        assert_eq!(rows(&[1, 6, 1, 1], false), [1, 6, 1, 1]);
-        assert_eq!(rows(&[1, 4, 4, 1], false), [1, 4, 4, 1], "two that run together");
-        assert_eq!(rows(&[1, 4, 1, 1], true), [1, 4, 1, 1]);
-    }
-
     proptest! {
         #[test]
         fn plans_fit_and_progress(
             sizes in prop::collection::vec((0usize..600, 1usize..600, any::<bool>(), 0usize..20), 1..9),
             n_batch in 9usize..512,
             n_prefill in 1usize..512,
-            is_one_run in any::<bool>(),
         ) {
-            let room = Room { n_batch, n_prefill, is_one_run };
+            let room = Room { n_batch, n_prefill };
             let mut pending: Vec<Pending> = sizes.iter().enumerate()
                 .map(|(slot_idx, &(n_fed, more, is_prefilling, n_drafts))| {
                     let n_drafts = if is_prefilling { 0 } else { n_drafts };

@@ -43,6 +43,8 @@ pub(super) struct Choice {
     uniform: f32,
     /// Whether anything is left that has not led nowhere before.
     pub(super) has_any: bool,
+    /// Whether the answer has to be brought to its end instead.
+    pub(super) is_over: bool,
 }
 
 /// What becomes of a drawn token.
@@ -135,9 +137,15 @@ impl Resident {
         matches!(self, Self::Prefilling { .. })
     }
 
-    /// Computes the mask of the next draw.
-    pub(super) fn choose(&mut self) -> Result<Choice, MatcherError> {
+    /// Computes the mask of the next draw, after looking whether the answer can still be closed within its tokens.
+    pub(super) fn choose(&mut self, n_ctx: usize) -> Result<Choice, MatcherError> {
         let started = Instant::now();
+        if let Self::Decoding(decoding) = self
+            && decoding.is_to_be_closed(n_ctx)
+        {
+            self.task_mut().effort.mask += started.elapsed();
+            return Ok(Choice { mask: None, uniform: 0.0, has_any: true, is_over: true });
+        }
         let uniform = match self {
             Self::Prefilling { task, .. } => rng_of(&task.job).random(),
             Self::Decoding(decoding) => decoding.rng.random(),
@@ -150,7 +158,7 @@ impl Resident {
             mask.n_allowed() > 0
         });
         self.task_mut().effort.mask += started.elapsed();
-        Ok(Choice { mask, uniform, has_any })
+        Ok(Choice { mask, uniform, has_any, is_over: false })
     }
 
     /// How the next token is drawn.
@@ -310,6 +318,11 @@ impl Resident {
 }
 
 impl Choice {
+    /// Whether a token is to be drawn.
+    pub(super) fn draws(&self) -> bool {
+        self.has_any && !self.is_over
+    }
+
     /// Whether the mask allows `token`.
     pub(super) fn allows(&self, token: TokenId) -> bool {
         self.mask.as_ref().is_none_or(|mask| mask.allows(token))

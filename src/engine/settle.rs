@@ -80,6 +80,10 @@ impl<O: Outputs> Walk<'_, O> {
         loop {
             let settled = match choice {
                 Err(error) => Settled::Breaks(resident, EngineError::Matcher(error.to_string())),
+                Ok(choice) if choice.is_over => match resident.close(self.n_ctx) {
+                    Ok(cached) => Settled::Leaves { cached },
+                    Err(resident) => Settled::IsStuck(resident, DEAD_END),
+                },
                 Ok(choice) if !choice.has_any => Settled::IsStuck(resident, DEAD_END),
                 Ok(choice) => self.draw(resident, choice),
             };
@@ -91,7 +95,7 @@ impl<O: Outputs> Walk<'_, O> {
             if n == 0 || !is_all {
                 return (Settled::Stays(resident), self.n_right);
             }
-            choice = resident.choose();
+            choice = resident.choose(self.n_ctx);
         }
     }
 

@@ -165,6 +165,7 @@ impl Generator {
         }
         let permits = self.engine.reserve(n)?;
         let submitted = Instant::now();
+        let time = [self.options.deadline, prepared.deadline].into_iter().flatten().min();
         let prompt: Arc<[TokenId]> = prepared.prompt.as_slice().into();
         let receivers = (0u64..)
             .zip(permits)
@@ -180,7 +181,7 @@ impl Generator {
                     logprobs: prepared.logprobs,
                     events,
                     submitted,
-                    deadline: self.options.deadline.map(|time| submitted + time),
+                    deadline: time.map(|time| submitted + time),
                     permit: Some(permit),
                 });
                 receiver

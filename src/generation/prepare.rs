@@ -1,6 +1,7 @@
 //! Request → Prepared: every 4xx that a body's meaning can cause is found here, before a token is drawn.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -32,6 +33,8 @@ pub struct Prepared {
     pub n: usize,
     /// Report log probabilities with this many alternatives.
     pub logprobs: Option<u8>,
+    /// How long the answer may take.
+    pub deadline: Option<Duration>,
     /// Whether the model was shown all that binds it. A schema too large for the prompt is enforced all the same.
     pub shows_schema: bool,
     pub(super) closes: bool,
@@ -159,6 +162,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         max_tokens,
         n: request.n,
         logprobs: request.logprobs,
+        deadline: request.deadline,
         shows_schema,
         closes: model.closes,
         report,

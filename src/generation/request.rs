@@ -1,5 +1,7 @@
 //! What every endpoint asks for, checked for names and ranges but not yet for meaning.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::chat::Message;
@@ -34,6 +36,8 @@ pub struct Request {
     pub style: Style,
     /// Say what became of each keyword of the answer's schema.
     pub wants_report: bool,
+    /// How long it may take, beside what the server allows at most.
+    pub deadline: Option<Duration>,
 }
 
 /// A tool as the client defines it.

@@ -74,6 +74,15 @@ struct Closing {
     starts: Vec<usize>,
 }
 
+impl Closing {
+    /// The ending of the text without its last `n_back` tokens.
+    fn ending(&self, n_back: usize) -> Option<Vec<u8>> {
+        let n_kept = self.starts.len().checked_sub(n_back)?;
+        let n_bytes = self.starts.get(n_kept).copied().unwrap_or(self.text.len());
+        self.closer.close(&self.text[..n_bytes])
+    }
+}
+
 struct Guard {
     follower: Follower,
     env: TokEnv,
@@ -144,15 +153,21 @@ impl Matcher {
     /// The bytes of a short valid ending from here; `None` if none is known.
     #[must_use]
     pub fn closing(&self) -> Option<Vec<u8>> {
-        let closing = self.closing.as_ref()?;
-        closing.closer.close(&closing.text)
+        self.closing.as_ref()?.ending(0)
     }
 
     /// The tokens of [`Matcher::closing`].
     #[must_use]
     pub fn closing_tokens(&self) -> Option<Vec<TokenId>> {
-        let ending = self.closing()?;
-        Some(if ending.is_empty() { Vec::new() } else { self.closing.as_ref()?.env.tokenize_bytes(&ending) })
+        self.closing_tokens_before(0)
+    }
+
+    /// The tokens of a short valid ending from before the last `n_back` tokens; `None` if none is known.
+    #[must_use]
+    pub fn closing_tokens_before(&self, n_back: usize) -> Option<Vec<TokenId>> {
+        let closing = self.closing.as_ref()?;
+        let ending = closing.ending(n_back)?;
+        Some(if ending.is_empty() { Vec::new() } else { closing.env.tokenize_bytes(&ending) })
     }
 
     /// About how many tokens one more token can add to what closing takes; `None` if nothing can close.

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -21,6 +22,28 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// What the engine's thread does in a step, one after the other.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, EncodeLabelValue)]
+pub enum StepPart {
+    /// Plans rows, starts the device, and makes masks. On a CPU that is the whole computation.
+    Start,
+    /// Brings masks to a device that draws.
+    Ask,
+    /// Tells clients.
+    Tell,
+    /// Waits for the device, and for what it draws.
+    Wait,
+    /// Draws on the host, accepts, takes forced tokens.
+    Settle,
+}
+
+/// Labels of a part of a step.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct StepPartLabels {
+    /// The part.
+    pub part: StepPart,
+}
+
 /// All metrics. Durations are in seconds.
 #[derive(Debug)]
 pub struct Metrics {
@@ -33,6 +56,10 @@ pub struct Metrics {
     pub time_to_first_token_seconds: Histogram,
     /// Time of one engine step, device work included.
     pub step_seconds: Histogram,
+    /// Of that, what each part of it took.
+    pub step_part_seconds: Family<StepPartLabels, Counter<f64, AtomicU64>>,
+    /// Steps that the device computed with the graph of the step before.
+    pub reused_graphs: Counter,
     /// Time to compute the masks of one step, over all slots.
     pub mask_seconds: Histogram,
     /// Time to compile a grammar that was not in the cache.
@@ -87,6 +114,8 @@ impl Metrics {
             queue_seconds: Histogram::new(LATENCY_BUCKETS),
             time_to_first_token_seconds: Histogram::new(LATENCY_BUCKETS),
             step_seconds: Histogram::new(LATENCY_BUCKETS),
+            step_part_seconds: Family::default(),
+            reused_graphs: Counter::default(),
             mask_seconds: Histogram::new(MASK_BUCKETS),
             grammar_compile_seconds: Histogram::new(LATENCY_BUCKETS),
             grammar_cache_hits: Counter::default(),
@@ -118,6 +147,8 @@ impl Metrics {
             m.time_to_first_token_seconds.clone(),
         );
         registry.register_with_unit("step", "One engine step", Unit::Seconds, m.step_seconds.clone());
+        registry.register_with_unit("step_part", "Parts of steps", Unit::Seconds, m.step_part_seconds.clone());
+        registry.register("reused_graphs", "Steps with the graph of the step before", m.reused_graphs.clone());
         registry.register_with_unit("mask", "Masks of one step", Unit::Seconds, m.mask_seconds.clone());
         registry.register_with_unit(
             "grammar_compile",
@@ -148,6 +179,14 @@ impl Metrics {
         registry.register("waiting", "Sequences waiting for a slot", m.waiting.clone());
         registry.register("running", "Sequences in a slot", m.running.clone());
         Self { registry, ..metrics }
+    }
+
+    /// Adds the time since `since` to a part of the step, and gives the time now.
+    pub fn note_part(&self, part: StepPart, since: Instant) -> Instant {
+        let now = Instant::now();
+        let seconds = now.duration_since(since).as_secs_f64();
+        self.step_part_seconds.get_or_create(&StepPartLabels { part }).inc_by(seconds);
+        now
     }
 
     /// Renders everything in the OpenMetrics text format.

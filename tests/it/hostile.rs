@@ -10,11 +10,62 @@ use drawplate::grammar::{Budget, Compiler, GrammarError, Spec};
 use drawplate::guard::Check;
 use drawplate::schema::{Document, Limits as SchemaLimits};
 
-use crate::support::job;
+use serde_json::{Map, Value, json};
+
 use crate::support::schemas::sample;
+use crate::support::{grammar, job};
 
 const N_SCHEMAS: usize = 300;
 const N_CTX: usize = 2048;
+
+/// Keys of which one must be there, but not together with all of another set: what was written may leave no way on, and
+/// no ending from there, while there is one from before the object.
+#[test]
+fn an_answer_without_a_way_on_is_ended_from_further_back() {
+    let text = json!({"type": "string", "minLength": 1});
+    let names = ["image", "build_directory", "build_args", "dockerfile", "build_target", "build_ssh"];
+    let properties: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), text.clone())).collect();
+    let schema = json!({
+        "type": "object", "additionalProperties": {
+            "type": "object", "properties": properties, "additionalProperties": false,
+            "oneOf": [
+                {"required": ["image"], "not": {"required": ["build_args", "dockerfile", "build_target", "build_ssh"]}},
+                {"required": ["build_directory"]}
+            ]
+        }
+    });
+    let vocab = Arc::new(fake_vocab().unwrap());
+    let (check, grammar) = (Check::new(&schema).unwrap(), grammar(&vocab, schema));
+    let limits = Limits { n_slots: 8, n_batch: 256, n_ctx: N_CTX };
+    let backend = FakeBackend::new(limits, FakeMode::Hostile, Arc::clone(&vocab), Duration::ZERO);
+    let mut engine = Engine::new(backend, Arc::clone(&vocab), Tuning::default());
+    let mut receivers = Vec::new();
+    for seed in 0..300 {
+        let max_tokens = if seed % 2 == 0 { 1000 } else { 90 };
+        let (job, receiver) = job(vocab.tokenize("Hello.", false), Some(Arc::clone(&grammar)), max_tokens);
+        let sampling = Sampling { seed, temperature: 1.5, ..Sampling::default() };
+        engine.submit(Job { sampling, closes: true, ..job });
+        receivers.push(receiver);
+    }
+    while !engine.is_idle() {
+        engine.step(Instant::now());
+    }
+    for (seed, mut receiver) in receivers.into_iter().enumerate() {
+        let mut text = Vec::new();
+        let mut end = None;
+        while let Ok(event) = receiver.try_recv() {
+            match event {
+                Event::Started { .. } => {}
+                Event::Token { token, .. } => text.extend_from_slice(vocab.bytes(token)),
+                Event::Finished(reason, _) => end = Some(Ok(reason)),
+                Event::Failed(error) => end = Some(Err(error)),
+            }
+        }
+        let text = String::from_utf8(text).unwrap();
+        let is_whole = matches!(end, Some(Ok(FinishReason::Stop | FinishReason::Closed)));
+        assert!(is_whole && check.judge(&text).is_ok(), "seed {seed}: {end:?}\n{text}");
+    }
+}
 
 #[test]
 fn random_tokens_give_valid_answers() {

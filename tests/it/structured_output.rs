@@ -1,5 +1,7 @@
 //! Answers bound by `response_format`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{Setup, TestServer, bound_body, chat_body};
@@ -146,6 +148,27 @@ fn an_answer_that_runs_out_of_tokens_ends_valid() {
     let mut setup = Setup::default();
     setup.generator.closes = false;
     assert_eq!(TestServer::start(setup).chat(&bound_body(schema, json!({"max_tokens": 3}))).status, 200);
+}
+
+#[test]
+fn a_request_may_say_how_long_it_waits() {
+    let setup = Setup { step_time: Duration::from_millis(5), ..Setup::scripted(&format!("\"{}", "x".repeat(900))) };
+    let server = TestServer::start(setup);
+    let ask = |deadline: Value| {
+        server.chat(&bound_body(
+            json!({"type": "string"}),
+            json!({"max_tokens": 900, "drawplate": {"deadline": deadline}}),
+        ))
+    };
+    let answer = ask(json!(0.5));
+    assert_eq!(answer.finish_reason(), "length", "{}", answer.body);
+    let text: String = serde_json::from_str(answer.content()).unwrap();
+    assert!((1..900).contains(&text.len()), "{text}");
+    for (deadline, code) in [(json!(0), "decimal_below_min_value"), (json!("soon"), "invalid_type")] {
+        let answer = ask(deadline);
+        assert_eq!((answer.status, &answer.body["error"]["code"]), (400, &json!(code)), "{}", answer.body);
+        assert_eq!(answer.body["error"]["param"], "drawplate.deadline");
+    }
 }
 
 #[test]

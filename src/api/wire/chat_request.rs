@@ -116,6 +116,8 @@ pub struct DrawplateOptions {
     pub spelling: Spelling,
     /// Say in the answer what became of each keyword of the schema.
     pub report: bool,
+    /// Seconds after which the answer is brought to its end, the wait for a slot included.
+    pub deadline: Option<f64>,
 }
 
 /// The spelling of keys, strings and numbers.
@@ -530,9 +532,10 @@ fn read_drawplate(item: &Item<'_>) -> Result<DrawplateOptions, FieldError> {
         _ => Spelling::Plain,
     };
     let report = f.get("report").map(|i| i.boolean()).transpose()?.unwrap_or(false);
+    let deadline = f.get("deadline").map(|i| i.number(0.001, 86_400.0)).transpose()?;
     match f.unknown().first() {
         // Why: whoever uses these options relies on them.
         Some(path) => Err(FieldError::new(path, "unknown_parameter", format!("Unknown parameter: '{path}'."))),
-        None => Ok(DrawplateOptions { property_order, spelling, report }),
+        None => Ok(DrawplateOptions { property_order, spelling, report, deadline }),
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Reply {
     pub(super) began: Duration,
     /// From the request to each part with text.
     pub(super) parts: Vec<Duration>,
+    /// Bytes of the first part.
+    pub(super) first_bytes: usize,
     /// From the request to the end.
     pub(super) took: Duration,
     /// What went wrong.
@@ -97,6 +99,14 @@ impl Reply {
         self.n_tokens as f64 * n_in_time / self.parts.len().max(1) as f64
     }
 
+    /// Tokens per second from the first part to the last; the first part's tokens by its share of the bytes.
+    pub(super) fn decode_tokens_per_second(&self) -> Option<f64> {
+        let seconds = self.parts.last()?.saturating_sub(*self.parts.first()?).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "small counts")]
+        let (n_tokens, share) = (self.n_tokens as f64, self.first_bytes as f64 / self.content.len().max(1) as f64);
+        (seconds > 0.0).then(|| (n_tokens - (n_tokens * share).max(1.0)).max(0.0) / seconds)
+    }
+
     fn take(&mut self, chunk: &Value, started: Instant) {
         if let Some(n) = chunk.pointer("/usage/completion_tokens").and_then(Value::as_u64) {
             self.n_tokens = n;
@@ -104,6 +114,9 @@ impl Reply {
         if let Some(text) = chunk.pointer("/choices/0/delta/content").and_then(Value::as_str)
             && !text.is_empty()
         {
+            if self.parts.is_empty() {
+                self.first_bytes = text.len();
+            }
             self.parts.push(started.elapsed());
             self.content.push_str(text);
         }
@@ -124,5 +137,8 @@ mod tests {
         for (seconds, expected) in [(1.0, 0.0), (1.25, 4.0), (9.0, 8.0)] {
             assert!((reply.n_tokens_by(seconds) - expected).abs() < 1e-9, "{seconds}");
         }
+        // A quarter of the text came at once, with a quarter of the tokens.
+        let reply = Reply { first_bytes: 5, content: "x".repeat(20), ..reply };
+        assert!((reply.decode_tokens_per_second().expect("some parts") - 6.0 / 0.3).abs() < 1e-9);
     }
 }

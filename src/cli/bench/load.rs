@@ -141,14 +141,9 @@ impl Measured {
             return;
         }
         self.tokens += reply.n_tokens;
-        if let (Some(first), Some(last)) = (reply.parts.first(), reply.parts.last()) {
+        if let Some(first) = reply.parts.first() {
             self.time_to_first_token.push(first.as_secs_f64());
-            let seconds = last.saturating_sub(*first).as_secs_f64();
-            #[expect(clippy::cast_precision_loss, reason = "small counts")]
-            let n_after = reply.n_tokens.saturating_sub(1) as f64;
-            if seconds > 0.0 {
-                self.decode_tokens_per_second.push(n_after / seconds);
-            }
+            self.decode_tokens_per_second.extend(reply.decode_tokens_per_second());
             let gaps = reply.parts.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64());
             self.between_parts.extend(gaps);
         }

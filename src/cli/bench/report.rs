@@ -31,6 +31,9 @@ pub(super) struct Row {
     pub(super) between_parts: Percentiles,
     /// Tokens per second to the free case of the same round: median.
     pub(super) to_free: Option<f64>,
+    /// The same of tokens per second from first part to last, median over the answers of a round: short answers are not
+    /// charged with their prompts.
+    pub(super) decode_to_free: Option<f64>,
     /// Tokens per second to the other server in the same round: median, least and most.
     pub(super) to_other: Option<[f64; 3]>,
     /// Answers that are the same text as the other server's to the same request, of those that both gave.
@@ -82,24 +85,25 @@ impl Report {
         }
         writeln!(
             out,
-            "{:<14} {:>3} {:>2} {:>8} {:>8} {:>7} {:>17} {:>7} {:>7} {:>7} {:>7}  answers",
-            "case", "str", "on", "tok/s", "decode", "/free", "/other", "ttft", "gap50", "gap90", "gap99"
+            "{:<14} {:>3} {:>2} {:>8} {:>7} {:>8} {:>7} {:>17} {:>7} {:>7} {:>7} {:>7}  answers",
+            "case", "str", "on", "tok/s", "/free", "decode", "/free", "/other", "ttft", "gap50", "gap90", "gap99"
         )?;
         for row in &self.rows {
-            let to_free = row.to_free.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+            let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
             let to_other = row
                 .to_other
                 .map_or(String::new(), |[median, least, most]| format!("{median:.2} ({least:.2}-{most:.2})"));
             let Percentiles { p50, p90, p99 } = row.between_parts;
             writeln!(
                 out,
-                "{:<14} {:>3} {:>2} {:>8.1} {:>8.1} {:>7} {:>17} {:>7.3} {:>7.4} {:>7.4} {:>7.4}  {}",
+                "{:<14} {:>3} {:>2} {:>8.1} {:>7} {:>8.1} {:>7} {:>17} {:>7.3} {:>7.4} {:>7.4} {:>7.4}  {}",
                 row.case,
                 row.streams,
                 row.server + 1,
                 row.tokens_per_second,
+                ratio(row.to_free),
                 row.decode_tokens_per_second,
-                to_free,
+                ratio(row.decode_to_free),
                 to_other,
                 row.time_to_first_token.p50,
                 p50,
@@ -140,13 +144,15 @@ fn row(measured: &[Measured], server: usize, case: &str, streams: usize) -> Row 
         measured.iter().filter(|m| m.server == server && m.case == case && m.streams == streams).collect()
     };
     let own = of(server, case);
-    let ratios = |others: Vec<&Measured>| -> Vec<f64> {
+    let ratios = |others: &[&Measured], speed: fn(&Measured) -> f64| -> Vec<f64> {
         let ratio = |m: &&Measured| {
             let other = others.iter().find(|other| other.round == m.round)?;
-            Some(m.tokens_per_second / other.tokens_per_second).filter(|ratio| ratio.is_finite())
+            Some(speed(m) / speed(other)).filter(|ratio| ratio.is_finite())
         };
         own.iter().filter_map(ratio).collect()
     };
+    let all_speed = |m: &Measured| m.tokens_per_second;
+    let decode_speed = |m: &Measured| median(m.decode_tokens_per_second.clone());
     let all = |field: fn(&Measured) -> &Vec<f64>| own.iter().flat_map(|m| field(m).iter().copied()).collect();
     let others = of(1 - server.min(1), case);
     let pairs: Vec<bool> = own
@@ -154,8 +160,9 @@ fn row(measured: &[Measured], server: usize, case: &str, streams: usize) -> Row 
         .filter_map(|m| Some((m, others.iter().find(|other| other.round == m.round)?)))
         .flat_map(|(m, other)| m.texts.iter().filter_map(|(i, text)| Some(other.texts.get(i)? == text)))
         .collect();
-    let to_other = ratios(others);
-    let to_free = if case == "free" { Vec::new() } else { ratios(of(server, "free")) };
+    let to_other = ratios(&others, all_speed);
+    let free = if case == "free" { Vec::new() } else { of(server, "free") };
+    let (to_free, decode_to_free) = (ratios(&free, all_speed), ratios(&free, decode_speed));
     Row {
         server,
         case: case.to_owned(),
@@ -165,6 +172,7 @@ fn row(measured: &[Measured], server: usize, case: &str, streams: usize) -> Row 
         time_to_first_token: percentiles(all(|m| &m.time_to_first_token)),
         between_parts: percentiles(all(|m| &m.between_parts)),
         to_free: (!to_free.is_empty()).then(|| median(to_free)),
+        decode_to_free: (!decode_to_free.is_empty()).then(|| median(decode_to_free)),
         to_other: (!to_other.is_empty()).then(|| {
             let least = to_other.iter().copied().fold(f64::INFINITY, f64::min);
             let most = to_other.iter().copied().fold(0.0, f64::max);

@@ -40,6 +40,8 @@ pub(super) struct Context {
     model: Model,
     /// Set if logits stay where they are computed. Invariant: the context points into it, so it is freed after it.
     probe: Option<Probe>,
+    /// Runs with the graph of the run before, as of the last look.
+    n_reused: i32,
 }
 
 // SAFETY: a context is bound to no thread; llama.h only asks that one thread at a time uses it, and every use of ours
@@ -75,8 +77,24 @@ impl Batch {
 }
 
 impl Context {
-    /// Makes a context; nothing, if llama.cpp cannot, mostly for want of memory.
+    /// Makes a context; nothing, if llama.cpp cannot, mostly for want of memory. It has a probe if logits are to be kept
+    /// and the device can.
     pub(super) fn new(model: Model, options: ContextOptions) -> Option<Self> {
+        let mut context = Self::bare(model, options)?;
+        if options.keeps_logits {
+            // SAFETY: the context is valid, and is freed before its probe (see `drop`).
+            let (probe, is_set) = unsafe { Probe::set(context.ptr.as_ptr(), options.n_seqs) };
+            context.probe = Some(probe);
+            if !is_set {
+                // Why another: some sequences have their sampler, and their logits would stay on the device.
+                drop(context);
+                return Self::bare(model, options);
+            }
+        }
+        Some(context)
+    }
+
+    fn bare(model: Model, options: ContextOptions) -> Option<Self> {
         // SAFETY: takes nothing, gives a plain struct (llama.h, llama_context_default_params).
         let mut params = unsafe { sys::llama_context_default_params() };
         params.n_ctx = options.n_ctx.checked_mul(options.n_seqs)?;
@@ -92,12 +110,7 @@ impl Context {
         params.no_perf = true;
         // SAFETY: the model is loaded and lives as long as the process; params came from llama.cpp's defaults.
         let ptr = unsafe { sys::llama_init_from_model(model_ptr(model), params) };
-        let mut context = Self { ptr: NonNull::new(ptr)?, model, probe: None };
-        if options.keeps_logits {
-            // SAFETY: the context is valid, and is freed before its probe (see `drop`).
-            context.probe = Some(unsafe { Probe::set(ptr, options.n_seqs) }?);
-        }
-        Some(context)
+        Some(Self { ptr: NonNull::new(ptr)?, model, probe: None, n_reused: 0 })
     }
 
     /// Starts computing `batch`; a GPU may still be at it when this returns.
@@ -127,6 +140,14 @@ impl Context {
     pub(super) fn synchronize(&mut self) {
         // SAFETY: the context is valid as long as `self`.
         unsafe { sys::llama_synchronize(self.ptr.as_ptr()) }
+    }
+
+    /// How many runs since the last look had the graph of the run before.
+    pub(super) fn n_reused(&mut self) -> u64 {
+        // SAFETY: the context is valid as long as `self`.
+        let n_reused = unsafe { sys::llama_perf_context(self.ptr.as_ptr()) }.n_reused;
+        let n_before = std::mem::replace(&mut self.n_reused, n_reused);
+        u64::try_from(n_reused - n_before).unwrap_or(0)
     }
 
     /// The logits `[n_vocab]` of a row of the last batch that had an output; valid until the next batch.

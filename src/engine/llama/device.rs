@@ -10,6 +10,7 @@ use crate::engine::draft::MAX_DRAFTS;
 use crate::engine::sampling::{Drawn, Sampler, Sampling};
 use crate::engine::{Ask, Backend, BackendError, Draw, DrawOn, KvCells, Limits, Outputs, Row, SlotId};
 use crate::grammar::TokenId;
+use crate::telemetry::metrics::METRICS;
 
 /// How the context is set up.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +42,6 @@ pub struct LlamaDevice {
     limits: Limits,
     can_cut: bool,
     is_on_gpu: bool,
-    shares_cells: bool,
     /// By row of the last step: the row of the logits, if it has one.
     output_idxs: Vec<Option<usize>>,
     n_outputs: usize,
@@ -108,7 +108,6 @@ impl LlamaDevice {
             limits,
             can_cut,
             is_on_gpu,
-            shares_cells,
             output_idxs: Vec::new(),
             n_outputs: 0,
             is_asked: false,
@@ -199,10 +198,6 @@ impl Backend for LlamaDevice {
         self.can_cut
     }
 
-    fn is_one_run(&self) -> bool {
-        self.shares_cells
-    }
-
     fn is_apart(&self) -> bool {
         self.is_on_gpu
     }
@@ -234,14 +229,16 @@ impl Backend for LlamaDevice {
     fn finish(&mut self) -> Result<LlamaOutputs<'_>, BackendError> {
         let kept = self.kept()?;
         self.context.synchronize();
+        METRICS.reused_graphs.inc_by(self.context.n_reused());
         let drawn = match &mut self.sampler {
             Some(sampler) if std::mem::take(&mut self.is_asked) => sampler.run(),
             _ => Vec::new(),
         };
         let mut tokens: Vec<Option<TokenId>> = vec![None; self.n_outputs];
         drawn.into_iter().for_each(|(output_idx, token)| tokens[output_idx] = Some(token));
+        let undrawn = self.output_idxs.iter().flatten().filter(|output_idx| tokens[**output_idx].is_none());
         let n_vocab = match &kept {
-            Some(logits) => logits.copy_rows(tokens.iter().map(Option::is_none), &mut self.copied),
+            Some(logits) => logits.copy_rows(undrawn.copied(), &mut self.copied),
             None => 0,
         };
         let mut copied = self.copied.chunks_exact(n_vocab.max(1));

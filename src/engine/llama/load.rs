@@ -90,7 +90,7 @@ impl LlamaFile {
     pub fn load(path: &Path, placement: &Placement, progress: impl FnMut(f32)) -> Result<Self, LoadError> {
         check_processor()?;
         check_header(path)?;
-        backend()?;
+        backend(placement.cuda_graphs)?;
         let placed = placement.place(path).map_err(LoadError::Placement)?;
         let model = load(path, &placed, progress)
             .ok_or_else(|| LoadError::Refused { path: path.to_owned(), why: refusal(path) })?;
@@ -123,27 +123,19 @@ impl LlamaFile {
 }
 
 /// Starts llama.cpp once per process, its log going to `tracing`.
-fn backend() -> Result<&'static LlamaBackend, LoadError> {
+fn backend(cuda_graphs: bool) -> Result<&'static LlamaBackend, LoadError> {
     static BACKEND: OnceLock<Result<LlamaBackend, String>> = OnceLock::new();
     let started = BACKEND.get_or_init(|| {
         llama_cpp_2::send_logs_to_tracing(llama_cpp_2::LogOptions::default());
-        load_dynamic_backends();
+        if !cuda_graphs {
+            super::place::forbid_cuda_graphs();
+        }
+        #[cfg(feature = "dynamic-backends")]
+        super::loadable::load();
         LlamaBackend::init().map_err(|e| e.to_string())
     });
     started.as_ref().map_err(|e| LoadError::Backend(e.clone()))
 }
-
-#[cfg(feature = "dynamic-backends")]
-fn load_dynamic_backends() {
-    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned));
-    if let Some(dir) = beside {
-        llama_cpp_2::llama_backend::load_backends_from_path(&dir);
-    }
-    llama_cpp_2::llama_backend::load_backends();
-}
-
-#[cfg(not(feature = "dynamic-backends"))]
-fn load_dynamic_backends() {}
 
 /// Turns a missing instruction set into a sentence instead of SIGILL.
 ///

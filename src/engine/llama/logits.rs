@@ -46,13 +46,12 @@ impl Logits {
         Some(row)
     }
 
-    /// Copies the rows that are `wanted` to `copied`, one after the other. Gives n_vocab.
-    pub(super) fn copy_rows(&self, wanted: impl Iterator<Item = bool>, copied: &mut Vec<f32>) -> usize {
+    /// Copies rows to `copied`, one after the other; there must be such rows. Gives n_vocab.
+    pub(super) fn copy_rows(&self, row_idxs: impl Iterator<Item = usize>, copied: &mut Vec<f32>) -> usize {
         let n_vocab = self.n_vocab();
-        let places: Vec<usize> =
-            wanted.enumerate().filter(|(_, is_wanted)| *is_wanted).map(|(place, _)| place).collect();
-        copied.resize(places.len() * n_vocab, 0.0);
-        for (row_idx, row) in places.into_iter().zip(copied.chunks_exact_mut(n_vocab.max(1))) {
+        let row_idxs: Vec<usize> = row_idxs.collect();
+        copied.resize(row_idxs.len() * n_vocab, 0.0);
+        for (row_idx, row) in row_idxs.into_iter().zip(copied.chunks_exact_mut(n_vocab.max(1))) {
             self.copy(row_idx, row);
         }
         n_vocab

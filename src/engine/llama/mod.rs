@@ -9,6 +9,8 @@ mod device;
 mod drafter;
 mod draw_graph;
 mod load;
+#[cfg(feature = "dynamic-backends")]
+mod loadable;
 mod logits;
 mod mask_table;
 mod place;

@@ -50,7 +50,7 @@ impl Placement {
             match self.gpu_layers {
                 GpuLayers::Count(1..) => return Err(format!("--gpu-layers: no GPU can be used: {}", why_no_gpu())),
                 // Why a warning: such a build was made for a GPU, and slowness would be the only sign that it has none.
-                GpuLayers::Auto if !GPU_BACKENDS.is_empty() => tracing::warn!("no GPU can be used: {}", why_no_gpu()),
+                GpuLayers::Auto if !gpu_backends().is_empty() => tracing::warn!("no GPU can be used: {}", why_no_gpu()),
                 GpuLayers::Auto | GpuLayers::Count(0) => {}
             }
         }
@@ -69,8 +69,24 @@ impl Placement {
     }
 }
 
-/// The GPU backends that this build has.
-const GPU_BACKENDS: &[&str] = &[
+/// Keeps CUDA from recording graphs; before it is loaded.
+pub(super) fn forbid_cuda_graphs() {
+    if cfg!(any(feature = "cuda", feature = "dynamic-backends")) {
+        // SAFETY: llama.cpp is not started yet, so nothing reads the environment outside of Rust, which locks it.
+        unsafe { std::env::set_var("GGML_CUDA_DISABLE_GRAPHS", "1") }
+    }
+}
+
+/// The GPU backends that are there, in this build or beside it.
+fn gpu_backends() -> Vec<String> {
+    #[cfg(feature = "dynamic-backends")]
+    return super::loadable::gpu_backends();
+    #[cfg(not(feature = "dynamic-backends"))]
+    BUILT_IN.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[cfg(not(feature = "dynamic-backends"))]
+const BUILT_IN: &[&str] = &[
     #[cfg(feature = "cuda")]
     "cuda",
     #[cfg(feature = "vulkan")]
@@ -82,14 +98,17 @@ const GPU_BACKENDS: &[&str] = &[
 ];
 
 fn why_no_gpu() -> String {
-    if GPU_BACKENDS.is_empty() {
-        return "this build has no GPU backend; build it with --features cuda, vulkan, metal or rocm".into();
+    match gpu_backends().as_slice() {
+        [] if cfg!(feature = "dynamic-backends") => {
+            "no GPU backend is loaded; its library goes beside the program: scripts/build-backend makes it".into()
+        }
+        [] => "this build has no GPU backend; build it with --features cuda, vulkan, metal or rocm".into(),
+        there => format!(
+            "this build has {}, which found no device. Is the driver installed, and is the device visible to this process? \
+             --log llama-cpp-2=info says what llama.cpp saw",
+            there.join(" and ")
+        ),
     }
-    format!(
-        "this build has {}, which found no device. Is the driver installed, and is the device visible to this process? \
-         --log llama-cpp-2=info says what llama.cpp saw",
-        GPU_BACKENDS.join(" and ")
-    )
 }
 
 fn unknown(name: &str, all: &[LlamaBackendDevice]) -> String {
@@ -187,10 +206,10 @@ mod tests {
         let placement = Placement { devices: vec!["CUDA7".into()], ..Placement::default() };
         let error = placement.place(Path::new("none")).err().expect("no such GPU");
         assert!(error.contains("CUDA7") && error.contains("available:"), "{error}");
-        if GPU_BACKENDS.is_empty() {
+        if gpu_backends().is_empty() {
             let layers = Placement { gpu_layers: GpuLayers::Count(7), ..Placement::default() };
             let error = layers.place(Path::new("none")).err().expect("no GPU");
-            assert!(error.starts_with("--gpu-layers") && error.contains("--features cuda"), "{error}");
+            assert!(error.starts_with("--gpu-layers") && error.contains("no GPU backend"), "{error}");
         }
         let split = Placement { tensor_split: vec![1.0; 9], ..Placement::default() };
         assert!(split.place(Path::new("none")).err().expect("nine shares").contains("9 shares"));

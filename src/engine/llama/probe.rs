@@ -27,28 +27,26 @@ struct Seen {
 }
 
 impl Probe {
-    /// Puts a sampler into the graph for each of `n_seqs` sequences.
+    /// Puts a sampler into the graph for each of `n_seqs` sequences; whether it could is said beside the probe.
     ///
     /// # Safety
     /// `context` is valid, and does not outlive the probe.
-    pub(super) unsafe fn set(context: *mut sys::llama_context, n_seqs: u32) -> Option<Self> {
+    pub(super) unsafe fn set(context: *mut sys::llama_context, n_seqs: u32) -> (Self, bool) {
         let nothing = Seen { buffer_type: std::ptr::null_mut(), logits: std::ptr::null_mut() };
         let seen = NonNull::from(Box::leak(Box::new(nothing)));
         let mut probe = Self { chains: Vec::new(), seen };
-        for seq_id in 0..i32::try_from(n_seqs).ok()? {
+        let is_set = (0..n_seqs.cast_signed()).all(|seq_id| {
             // SAFETY: the interface is static, and the samplers' context lives as long as the probe, which outlives the
             // context. The chain owns its sampler (llama.h, llama_sampler_chain_add).
             unsafe {
                 let chain = sys::llama_sampler_chain_init(sys::llama_sampler_chain_params { no_perf: true });
                 let sampler = sys::llama_sampler_init((&raw const INTERFACE).cast_mut(), seen.as_ptr().cast());
                 sys::llama_sampler_chain_add(chain, sampler);
-                probe.chains.push(NonNull::new(chain)?);
-                if !sys::llama_set_sampler(context, seq_id, chain) {
-                    return None;
-                }
+                probe.chains.extend(NonNull::new(chain));
+                sys::llama_set_sampler(context, seq_id, chain)
             }
-        }
-        Some(probe)
+        });
+        (probe, is_set)
     }
 
     /// The logits `[n_vocab, n_outputs]` of the last step; valid until the next.
