@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::Case;
 use super::client::{Client, Reply};
 use crate::config::BenchArgs;
+use crate::guard::Check;
 
 /// What every measurement shares.
 pub(super) struct Load<'a> {
@@ -100,11 +101,7 @@ impl Load<'_> {
         let n_tokens: f64 = replies.iter().map(|reply| reply.n_tokens_by(all_busy)).sum();
         let mut measured =
             Measured { case: case.name.clone(), streams: n_streams, round, seconds, load, ..Measured::default() };
-        let validator = case
-            .schema
-            .as_ref()
-            .and_then(|schema| jsonschema::options().should_validate_formats(true).build(schema).ok());
-        replies.into_iter().for_each(|reply| measured.add(reply, validator.as_ref()));
+        replies.into_iter().for_each(|reply| measured.add(reply, case.check.as_ref()));
         measured.tokens_per_second = n_tokens / all_busy.max(1e-9);
         measured
     }
@@ -135,7 +132,7 @@ impl Load<'_> {
 }
 
 impl Measured {
-    fn add(&mut self, reply: Reply, validator: Option<&jsonschema::Validator>) {
+    fn add(&mut self, reply: Reply, check: Option<&Check>) {
         if let Some(error) = reply.error {
             self.errors.push(error);
             return;
@@ -147,8 +144,7 @@ impl Measured {
             let gaps = reply.parts.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64());
             self.between_parts.extend(gaps);
         }
-        let is_valid = validator
-            .map(|valid| serde_json::from_str::<Value>(&reply.content).is_ok_and(|value| valid.is_valid(&value)));
+        let is_valid = check.map(|check| check.judge(&reply.content).is_ok());
         self.texts.insert(reply.index, reply.content);
         let Some(is_valid) = is_valid else { return };
         match (reply.finish.as_deref() == Some("length"), is_valid) {

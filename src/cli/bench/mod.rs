@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::UsageError;
 use crate::config::BenchArgs;
+use crate::guard::Check;
 use client::Client;
 use load::{Load, Measured};
 use report::Report;
@@ -23,6 +24,8 @@ pub(super) struct Case {
     /// The schema's file name, or `free`.
     pub(super) name: String,
     pub(super) schema: Option<Value>,
+    /// Judges answers: as a server's own check, it takes numbers beyond what a double holds, too.
+    pub(super) check: Option<Check>,
 }
 
 /// Measures and prints.
@@ -83,15 +86,15 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 fn cases(args: &BenchArgs) -> anyhow::Result<Vec<Case>> {
     let mut cases = Vec::new();
     if !args.no_free {
-        cases.push(Case { name: "free".into(), schema: None });
+        cases.push(Case { name: "free".into(), schema: None, check: None });
     }
     for path in files(&args.schemas)? {
         let unusable = |e: String| UsageError(format!("cannot use the schema '{}': {e}", path.display()));
         let text = std::fs::read_to_string(&path).map_err(|e| unusable(e.to_string()))?;
         let schema = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
-        jsonschema::validator_for(&schema).map_err(|e| unusable(e.to_string()))?;
+        let check = Check::new(&schema).map_err(|e| unusable(e.to_string()))?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        cases.push(Case { name, schema: Some(schema) });
+        cases.push(Case { name, schema: Some(schema), check: Some(check) });
     }
     if cases.is_empty() {
         return Err(UsageError("there is nothing to measure: --no-free needs --schemas".into()).into());

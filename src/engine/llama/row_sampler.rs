@@ -54,6 +54,10 @@ impl RowSampler {
     /// Brings masks and numbers to the device, which may still be at the logits `[n_vocab, n_outputs]`. Returns whether
     /// it could.
     pub(super) fn prepare(&mut self, logits: NonNull<sys::ggml_tensor>, draws: &[RowDraw<'_>]) -> bool {
+        // Why: where the device cannot multiply by the last layer, llama.cpp computes logits on the host.
+        if !self.backend.can_read(logits) {
+            return false;
+        }
         for program in &mut self.programs {
             program.asked.clear();
             program.tokens.clear();
@@ -115,6 +119,16 @@ impl Backend {
     fn device(&self) -> sys::ggml_backend_dev_t {
         // SAFETY: the backend is valid as long as `self`.
         unsafe { sys::ggml_backend_get_device(self.0.as_ptr()) }
+    }
+
+    /// Whether `tensor` is in a buffer that this device's operations take.
+    fn can_read(&self, tensor: NonNull<sys::ggml_tensor>) -> bool {
+        // SAFETY: the tensor belongs to a graph that has its memory.
+        unsafe {
+            let buffer = (*tensor.as_ptr()).buffer;
+            !buffer.is_null()
+                && sys::ggml_backend_dev_supports_buft(self.device(), sys::ggml_backend_buffer_get_type(buffer))
+        }
     }
 
     fn wait(&self) {
