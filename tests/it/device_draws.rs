@@ -3,7 +3,7 @@
 #![cfg(feature = "llama")]
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use drawplate::engine::llama::{LlamaDevice, LlamaFile, LlamaOptions};
@@ -22,6 +22,15 @@ use tokio::sync::mpsc;
 use crate::support::{job, model_path, turn};
 
 const LIMITS: Limits = Limits { n_slots: 4, n_batch: 128, n_ctx: 512 };
+
+/// The real model, for as long as it is this test's turn; nothing without a model.
+fn load() -> Option<(MutexGuard<'static, ()>, LlamaFile, Vocab)> {
+    let path = model_path()?;
+    let turn = turn();
+    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
+    let vocab = file.take_vocab();
+    Some((turn, file, vocab))
+}
 
 fn device(file: &LlamaFile, draw_on: DrawOn) -> LlamaDevice {
     // Cells held alike: in another layout sums come in another order.
@@ -82,10 +91,8 @@ fn texts(file: &LlamaFile, vocab: &Arc<Vocab>, draw_on: DrawOn) -> Vec<Vec<Token
 
 #[test]
 fn the_likeliest_token_is_the_same_on_the_device_and_on_the_host() {
-    let Some(path) = model_path() else { return };
-    let _turn = turn();
-    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
-    let vocab = Arc::new(file.take_vocab());
+    let Some((_turn, file, vocab)) = load() else { return };
+    let vocab = Arc::new(vocab);
     let (host, graph) = (texts(&file, &vocab, DrawOn::Host), texts(&file, &vocab, DrawOn::Device));
     assert!(host.iter().all(|tokens| !tokens.is_empty()));
     assert_eq!(host, graph);
@@ -93,10 +100,7 @@ fn the_likeliest_token_is_the_same_on_the_device_and_on_the_host() {
 
 #[test]
 fn logits_of_a_row_stay_after_the_device_drew() {
-    let Some(path) = model_path() else { return };
-    let _turn = turn();
-    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
-    let vocab = file.take_vocab();
+    let Some((_turn, file, vocab)) = load() else { return };
     let mut device = device(&file, DrawOn::Device);
     let prompt = vocab.tokenize("The capital of France is", false);
     let rows: Vec<Row> = (0..prompt.len()).map(|pos| row(&prompt, pos)).collect();
@@ -112,10 +116,7 @@ fn logits_of_a_row_stay_after_the_device_drew() {
 
 #[test]
 fn each_step_gives_its_own_draws() {
-    let Some(path) = model_path() else { return };
-    let _turn = turn();
-    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
-    let vocab = file.take_vocab();
+    let Some((_turn, file, vocab)) = load() else { return };
     let mut device = device(&file, DrawOn::Device);
     let prompt = vocab.tokenize("The capital of France is", false);
     let (counts, last) = (Counts::new(), prompt.len() - 1);
@@ -166,10 +167,7 @@ fn row(prompt: &[TokenId], pos: usize) -> Row {
 #[test]
 fn draws_on_the_device_follow_the_probabilities() {
     const N_DRAWS: u32 = 1000;
-    let Some(path) = model_path() else { return };
-    let _turn = turn();
-    let mut file = LlamaFile::load(path.as_ref(), &Placement::default(), |_| ()).unwrap();
-    let vocab = file.take_vocab();
+    let Some((_turn, file, vocab)) = load() else { return };
     let mut device = device(&file, DrawOn::Device);
     let slot = SlotId(0);
     let prompt = vocab.tokenize("My favourite animal is the", false);

@@ -4,19 +4,34 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drawplate::engine::{
-    Engine, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, Tuning, fake_vocab,
+    Engine, EngineError, Event, FakeBackend, FakeMode, FinishReason, Job, Limits, Sampling, Tuning, fake_vocab,
 };
-use drawplate::grammar::{Budget, Compiler, GrammarError, Spec};
+use drawplate::grammar::{Budget, Compiler, GrammarError, Spec, Vocab};
 use drawplate::guard::Check;
 use drawplate::schema::{Document, Limits as SchemaLimits};
 
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc::Receiver;
 
 use crate::support::schemas::sample;
 use crate::support::{grammar, job};
 
 const N_SCHEMAS: usize = 300;
 const N_CTX: usize = 2048;
+
+/// What a job was told: the text, and how it ended.
+fn read(receiver: &mut Receiver<Event>, vocab: &Vocab) -> (Vec<u8>, Option<Result<FinishReason, EngineError>>) {
+    let (mut text, mut end) = (Vec::new(), None);
+    while let Ok(event) = receiver.try_recv() {
+        match event {
+            Event::Started { .. } => {}
+            Event::Token { token, .. } => text.extend_from_slice(vocab.bytes(token)),
+            Event::Finished(reason, _) => end = Some(Ok(reason)),
+            Event::Failed(error) => end = Some(Err(error)),
+        }
+    }
+    (text, end)
+}
 
 /// Keys of which one must be there, but not together with all of another set: what was written may leave no way on, and
 /// no ending from there, while there is one from before the object.
@@ -51,16 +66,7 @@ fn an_answer_without_a_way_on_is_ended_from_further_back() {
         engine.step(Instant::now());
     }
     for (seed, mut receiver) in receivers.into_iter().enumerate() {
-        let mut text = Vec::new();
-        let mut end = None;
-        while let Ok(event) = receiver.try_recv() {
-            match event {
-                Event::Started { .. } => {}
-                Event::Token { token, .. } => text.extend_from_slice(vocab.bytes(token)),
-                Event::Finished(reason, _) => end = Some(Ok(reason)),
-                Event::Failed(error) => end = Some(Err(error)),
-            }
-        }
+        let (text, end) = read(&mut receiver, &vocab);
         let text = String::from_utf8(text).unwrap();
         let is_whole = matches!(end, Some(Ok(FinishReason::Stop | FinishReason::Closed)));
         assert!(is_whole && check.judge(&text).is_ok(), "seed {seed}: {end:?}\n{text}");
@@ -103,22 +109,18 @@ fn random_tokens_give_valid_answers() {
     }
     let (mut n_valid, mut n_closed, mut n_cut, mut n_failed) = (0, 0, 0, 0);
     for (name, check, mut receiver) in running {
-        let mut text = Vec::new();
-        while let Ok(event) = receiver.try_recv() {
-            match event {
-                Event::Started { .. } => {}
-                Event::Token { token, .. } => text.extend_from_slice(vocab.bytes(token)),
-                Event::Finished(FinishReason::Length, _) => n_cut += 1,
-                Event::Finished(reason @ (FinishReason::Stop | FinishReason::Closed), _) => {
-                    let text = std::str::from_utf8(&text).unwrap_or_else(|_| panic!("{name}: not UTF-8"));
-                    check.judge(text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
-                    n_valid += 1;
-                    n_closed += usize::from(reason == FinishReason::Closed);
-                }
-                Event::Failed(error) => {
-                    eprintln!("{name}: {error}");
-                    n_failed += 1;
-                }
+        let (text, end) = read(&mut receiver, &vocab);
+        match end.unwrap_or_else(|| panic!("{name}: no end")) {
+            Ok(FinishReason::Length) => n_cut += 1,
+            Ok(reason @ (FinishReason::Stop | FinishReason::Closed)) => {
+                let text = std::str::from_utf8(&text).unwrap_or_else(|_| panic!("{name}: not UTF-8"));
+                check.judge(text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
+                n_valid += 1;
+                n_closed += usize::from(reason == FinishReason::Closed);
+            }
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                n_failed += 1;
             }
         }
     }
