@@ -258,7 +258,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub draft: Option<PathBuf>,
     /// Memory for the KV cells of earlier prompts that no slot holds any more; 0 keeps none.
-    #[arg(long, value_name = "MIB", default_value_t = 256)]
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub prefix_cache_mib: usize,
     /// Largest schema accepted, in bytes of JSON.
     #[arg(long, value_name = "BYTES", default_value_t = 2 << 20)]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::backend::{Backend, SlotId};
 use super::plan::GRAIN;
-use super::prefix::{Candidate, CopyFrom, Placement, WORTH_COPYING, n_common, place};
+use super::prefix::{Candidate, CopyFrom, Placement, Terms, WORTH_SAVING, n_common, place};
 use super::sequence::Waiting;
 use super::step::{Engine, Slot};
 use crate::grammar::TokenId;
@@ -23,7 +23,12 @@ impl<B: Backend> Engine<B> {
             // batches differ anyway.
             let is_alone = self.waiting.len() == 1 && candidates.iter().all(|slot| slot.is_free);
             let grain = self.backend.can_cut().then_some(if is_alone { GRAIN } else { 1 });
-            match place(prompt, &candidates, self.prefixes.tokens(), grain) {
+            let terms = Terms {
+                grain,
+                n_waiting: self.waiting.len() - next,
+                worth_restoring: &|n_saved| self.pace.worth_restoring(n_saved),
+            };
+            match place(prompt, &candidates, self.prefixes.tokens(), terms) {
                 Placement::Full => return,
                 Placement::Later => next += 1,
                 Placement::Slot { slot_idx, n_cached, copy_from } => {
@@ -42,6 +47,7 @@ impl<B: Backend> Engine<B> {
             Some(CopyFrom::Slot(_)) | None => None,
         };
         self.put_by(slot_idx, n_own);
+        let started = Instant::now();
         let n_cached = match copy_from {
             None => self.backend.truncate(slot, n_cached),
             Some(CopyFrom::Slot(from)) => self.backend.copy_prefix(SlotId(from), slot, n_cached),
@@ -51,6 +57,7 @@ impl<B: Backend> Engine<B> {
             },
         };
         if let Some(entry) = entry {
+            self.pace.note_copy(entry.n_tokens(), started.elapsed());
             self.prefixes.give_back(entry);
         }
         self.slots[slot_idx] = Slot::Busy(waiting.admit(n_cached, self.tuning.forces, now));
@@ -60,7 +67,7 @@ impl<B: Backend> Engine<B> {
     fn put_by(&mut self, slot_idx: usize, n_kept: usize) {
         let Slot::Free { cached, .. } = &mut self.slots[slot_idx] else { return };
         let tokens: Vec<TokenId> = std::mem::take(cached);
-        if tokens.len() < n_kept + WORTH_COPYING {
+        if tokens.len() < n_kept + WORTH_SAVING {
             return;
         }
         let n_bytes = self.backend.saved_bytes(SlotId(slot_idx));
@@ -69,9 +76,9 @@ impl<B: Backend> Engine<B> {
         }
         let is_elsewhere = self.slots.iter().any(|slot| {
             let Candidate { cached, .. } = candidate(0, slot);
-            n_common(cached, &tokens) + WORTH_COPYING > tokens.len()
+            n_common(cached, &tokens) + WORTH_SAVING > tokens.len()
         });
-        if is_elsewhere || self.prefixes.covers(&tokens, WORTH_COPYING) {
+        if is_elsewhere || self.prefixes.covers(&tokens, WORTH_SAVING) {
             return;
         }
         if !self.pace.saving_pays() {
@@ -79,7 +86,7 @@ impl<B: Backend> Engine<B> {
         }
         let started = Instant::now();
         let saved = self.backend.save(SlotId(slot_idx));
-        self.pace.note_save(tokens.len(), started.elapsed());
+        self.pace.note_copy(tokens.len(), started.elapsed());
         if let Some(saved) = saved {
             self.prefixes.put(tokens, saved, n_bytes);
             METRICS.prefix_cache_bytes.set(self.prefixes.n_bytes() as u64);

@@ -154,25 +154,28 @@ impl Decoding {
         self.drafts = Drafts::default();
     }
 
-    /// Whether the answer cannot be closed any more from here within its tokens, but from further back. What the client
-    /// must not know before this is sure is told now.
-    pub(super) fn is_to_be_closed(&mut self, n_ctx: usize) -> bool {
+    /// The ending to take now, if the answer cannot be closed any more from here within its tokens, but from further back.
+    /// What the client must not know before this is sure is told now.
+    pub(super) fn due_ending(&mut self, n_ctx: usize) -> Option<Ending> {
         if !std::mem::take(&mut self.is_unchecked) {
-            return false;
+            return None;
         }
         let n_left = self.n_room(n_ctx);
         let found = self.task.matcher.as_ref().and_then(|m| Some((m.closing_step()?, m.closing_tokens()?.len())));
-        match found {
-            Some((step, n_ending)) if n_ending <= n_left => {
+        // Where no ending is known the answer goes on, and may be cut off.
+        if let Some((step, n_ending)) = found {
+            if n_ending > n_left {
+                let ending = self.ending(n_ctx);
+                if ending.is_some() {
+                    return ending;
+                }
+            } else {
                 // Why: one token raises the cost by a step at most, so the next look can wait.
                 self.close_check_at = n_left.saturating_sub(((n_left - n_ending) / step).max(1));
             }
-            Some(_) if self.ending(n_ctx).is_some() => return true,
-            // No ending is known; the answer goes on, and may be cut off.
-            Some(_) | None => {}
         }
         self.tell_settled();
-        false
+        None
     }
 
     /// A short valid ending that still fits: from here, or from further back among what the client has not been told.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::prefix::WORTH_COPYING;
+
 /// Prompt rows that a step may always have; a multiple of what chunks are cut at.
 const MIN_PREFILL: usize = 64;
 /// While others decode, a step's prompt rows may take about this long.
@@ -10,6 +12,9 @@ const PROMPT_TIME: Duration = Duration::from_millis(100);
 const MEMORY: f64 = 0.98;
 /// Steps with at most so many rows tell what a row more costs a decoding step.
 const SMALL: usize = 32;
+
+/// Measured times vary: what is to be faster should be so by this factor.
+const SURELY: f64 = 2.0;
 
 /// Sums of a fading linear fit `seconds = fixed + per_row * rows`, and the speed of prompts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,8 +25,8 @@ pub(super) struct Pace {
     rows_squared: f64,
     rows_seconds: f64,
     prompt_seconds_per_row: Option<f64>,
-    /// For the cells of one token.
-    save_seconds: Option<f64>,
+    /// To bring the cells of one token to the host, or back.
+    copy_seconds: Option<f64>,
 }
 
 impl Pace {
@@ -46,11 +51,11 @@ impl Pace {
         }
     }
 
-    /// Notes that copying the cells of `n_tokens` to the host took `time`.
-    pub(super) fn note_save(&mut self, n_tokens: usize, time: Duration) {
+    /// Notes that bringing the cells of `n_tokens` to the host, or back, took `time`.
+    pub(super) fn note_copy(&mut self, n_tokens: usize, time: Duration) {
         #[expect(clippy::cast_precision_loss, reason = "a context is not that long")]
         let last = time.as_secs_f64() / n_tokens.max(1) as f64;
-        self.save_seconds = Some(last);
+        self.copy_seconds = Some(last);
     }
 
     /// Whether cells are copied to the host and back in less time than it takes to compute them again.
@@ -58,12 +63,26 @@ impl Pace {
     /// On a GPU, where the cells of sequences lie mixed in one buffer, they often are not. What it took the last time
     /// counts less each time that it was too much, so that it is tried again.
     pub(super) fn saving_pays(&mut self) -> bool {
-        let (Some(save), Some(prompt)) = (&mut self.save_seconds, self.prompt_seconds_per_row) else { return true };
-        let pays = 2.0 * *save < prompt;
+        let (Some(copy), Some(prompt)) = (&mut self.copy_seconds, self.prompt_seconds_per_row) else { return true };
+        let pays = 2.0 * *copy < prompt;
         if !pays {
-            *save *= 0.99;
+            *copy *= 0.99;
         }
         pays
+    }
+
+    /// How many cells must be gained, at least, by bringing `n_saved` back from the host.
+    pub(super) fn worth_restoring(&self, n_saved: usize) -> usize {
+        let (Some(copy), Some(prompt)) = (self.copy_seconds, self.prompt_seconds_per_row) else { return WORTH_COPYING };
+        #[expect(clippy::cast_precision_loss, reason = "a context is not that long")]
+        let in_rows = SURELY * copy * n_saved as f64 / prompt.max(1e-9);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates, which is never reached"
+        )]
+        let n_cells = in_rows.ceil() as usize;
+        n_cells.max(1)
     }
 
     /// Prompt rows that a step may have while others decode: a multiple of `MIN_PREFILL`, at least one.
@@ -110,9 +129,11 @@ mod tests {
         let mut pace = Pace::default();
         assert!(pace.saving_pays(), "nothing is known");
         pace.note(256, Duration::from_millis(256));
-        pace.note_save(1000, Duration::from_millis(400));
+        assert_eq!(pace.worth_restoring(1000), WORTH_COPYING, "nothing is known");
+        pace.note_copy(1000, Duration::from_millis(400));
         assert!(pace.saving_pays());
-        pace.note_save(1000, Duration::from_secs(2));
+        assert_eq!(pace.worth_restoring(100), 80, "40 ms, twice for safety, in which 80 tokens are computed");
+        pace.note_copy(1000, Duration::from_secs(2));
         assert!(!pace.saving_pays());
         assert!((0..200).any(|_| pace.saving_pays()), "it is never tried again");
     }

@@ -1,12 +1,13 @@
 //! Which rows the next step runs: decoding first, then prompts in chunks, then drafts. Pure.
 //!
 //! Invariant: a plan never exceeds the batch, and every resident sequence gets rows within as many plans as there are
-//! slots, if the batch has a row for each. Chunk borders lie at fixed positions of the prompt, whatever was cached, so
-//! that the same prompt is computed in the same pieces each time and gives the same text.
+//! slots, if the batch has a row for each. Chunk borders of a prompt that is alone lie at fixed positions, whatever was
+//! cached, so that it is computed in the same pieces each time and gives the same text.
 
 /// Positions at which a prompt is cut into chunks.
 pub(super) const CHUNK: usize = 256;
-/// Prefix reuse of a request that is alone ends at a multiple of this, and so does the last chunk but one.
+/// Prefix reuse of a request that is alone ends at a multiple of this, or before its last token. A chunk that is cut for
+/// want of room ends there too.
 pub(super) const GRAIN: usize = 8;
 
 /// What a slot would like to run.
@@ -60,7 +61,7 @@ pub(super) fn plan(pending: &[Pending], room: Room, turn: usize) -> Vec<Share> {
     let is_awaited = pending.iter().any(|p| !p.is_prefilling);
     let mut n_prefill = if is_awaited { room.n_prefill.min(n_left) } else { n_left };
     for (p, n_rows) in order.iter().zip(&mut n_rows).filter(|(p, _)| p.is_prefilling) {
-        *n_rows = chunk(p, n_prefill);
+        *n_rows = chunk(p, n_prefill, pending.len() == 1);
         n_prefill -= *n_rows;
         n_left -= *n_rows;
     }
@@ -81,8 +82,8 @@ pub(super) fn plan(pending: &[Pending], room: Room, turn: usize) -> Vec<Share> {
 }
 
 /// How many rows of the next chunk fit into `n_room`: up to its end, or to a multiple of `GRAIN`, if one is reached.
-fn chunk(p: &Pending, n_room: usize) -> usize {
-    let n_whole = chunk_end(p.n_fed, p.n_tokens) - p.n_fed;
+fn chunk(p: &Pending, n_room: usize, is_alone: bool) -> usize {
+    let n_whole = chunk_end(p.n_fed, p.n_tokens, is_alone) - p.n_fed;
     if n_whole <= n_room {
         return n_whole;
     }
@@ -91,10 +92,12 @@ fn chunk(p: &Pending, n_room: usize) -> usize {
 }
 
 /// The end of the chunk of a prompt of `n_tokens` that begins at `n_fed`.
-fn chunk_end(n_fed: usize, n_tokens: usize) -> usize {
+///
+/// Alone, the last token has a run of its own: when the same prompt comes again, it is all that is computed.
+fn chunk_end(n_fed: usize, n_tokens: usize, is_alone: bool) -> usize {
     let next_border = (n_fed / CHUNK + 1) * CHUNK;
-    let last_grain = (n_tokens - 1) / GRAIN * GRAIN;
-    if n_fed < last_grain { next_border.min(last_grain) } else { n_tokens }
+    let end = if is_alone && n_fed + 1 < n_tokens { n_tokens - 1 } else { n_tokens };
+    next_border.min(end)
 }
 
 #[cfg(test)]
@@ -104,10 +107,19 @@ mod tests {
 
     #[test]
     fn chunks_end_where_reuse_begins() {
-        for (n_fed, n_tokens, end) in
-            [(0, 8, 8), (0, 300, 256), (256, 300, 296), (296, 300, 300), (0, 200, 192), (0, 16, 8), (0, 17, 16)]
-        {
-            assert_eq!(chunk_end(n_fed, n_tokens), end, "{n_fed} of {n_tokens}");
+        for (n_fed, n_tokens, is_alone, end) in [
+            (0, 8, true, 7),
+            (7, 8, true, 8),
+            (0, 1, true, 1),
+            (0, 300, true, 256),
+            (256, 300, true, 299),
+            (299, 300, true, 300),
+            (0, 256, true, 255),
+            (256, 257, true, 257),
+            (0, 200, false, 200),
+            (0, 300, false, 256),
+        ] {
+            assert_eq!(chunk_end(n_fed, n_tokens, is_alone), end, "{n_fed} of {n_tokens}");
         }
     }
 

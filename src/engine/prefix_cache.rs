@@ -12,6 +12,13 @@ pub(super) struct Entry<S> {
     n_bytes: usize,
 }
 
+impl<S> Entry<S> {
+    /// How many tokens have their cells here.
+    pub(super) fn n_tokens(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
 /// Entries, the latest used last.
 pub(super) struct PrefixCache<S> {
     entries: VecDeque<Entry<S>>,

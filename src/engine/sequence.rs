@@ -6,7 +6,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::backend::Draw;
-use super::decoding::Decoding;
+use super::decoding::{Decoding, Ending};
 use super::draft::{Drafts, Record};
 use super::job::{Effort, EngineError, Event, FinishReason, Job};
 use super::sampling::{Counts, Drawn};
@@ -43,8 +43,8 @@ pub(super) struct Choice {
     uniform: f32,
     /// Whether anything is left that has not led nowhere before.
     pub(super) has_any: bool,
-    /// Whether the answer has to be brought to its end instead.
-    pub(super) is_over: bool,
+    /// What brings the answer to its end instead, because its tokens run out.
+    pub(super) ending: Option<Ending>,
 }
 
 /// What becomes of a drawn token.
@@ -141,10 +141,10 @@ impl Resident {
     pub(super) fn choose(&mut self, n_ctx: usize) -> Result<Choice, MatcherError> {
         let started = Instant::now();
         if let Self::Decoding(decoding) = self
-            && decoding.is_to_be_closed(n_ctx)
+            && let Some(ending) = decoding.due_ending(n_ctx)
         {
             self.task_mut().effort.mask += started.elapsed();
-            return Ok(Choice { mask: None, uniform: 0.0, has_any: true, is_over: true });
+            return Ok(Choice { mask: None, uniform: 0.0, has_any: true, ending: Some(ending) });
         }
         let uniform = match self {
             Self::Prefilling { task, .. } => rng_of(&task.job).random(),
@@ -158,7 +158,7 @@ impl Resident {
             mask.n_allowed() > 0
         });
         self.task_mut().effort.mask += started.elapsed();
-        Ok(Choice { mask, uniform, has_any, is_over: false })
+        Ok(Choice { mask, uniform, has_any, ending: None })
     }
 
     /// How the next token is drawn.
@@ -272,6 +272,17 @@ impl Resident {
         }
     }
 
+    /// Ends the answer with an ending that was found for it. Gives the tokens with cells.
+    ///
+    /// # Errors
+    /// With the sequence, if there is no answer yet.
+    pub(super) fn close_with(self, ending: Ending) -> Result<Vec<TokenId>, Self> {
+        match self {
+            Self::Decoding(decoding) => Ok(decoding.close_with(ending)),
+            prefilling @ Self::Prefilling { .. } => Err(prefilling),
+        }
+    }
+
     /// Ends the answer because its time is over, valid where it is bound and an ending is known.
     pub(super) fn expire(self, n_ctx: usize) -> Vec<TokenId> {
         match self.close(n_ctx) {
@@ -320,7 +331,7 @@ impl Resident {
 impl Choice {
     /// Whether a token is to be drawn.
     pub(super) fn draws(&self) -> bool {
-        self.has_any && !self.is_over
+        self.has_any && self.ending.is_none()
     }
 
     /// Whether the mask allows `token`.

@@ -80,7 +80,7 @@ impl<O: Outputs> Walk<'_, O> {
         loop {
             let settled = match choice {
                 Err(error) => Settled::Breaks(resident, EngineError::Matcher(error.to_string())),
-                Ok(choice) if choice.is_over => match resident.close(self.n_ctx) {
+                Ok(Choice { ending: Some(ending), .. }) => match resident.close_with(ending) {
                     Ok(cached) => Settled::Leaves { cached },
                     Err(resident) => Settled::IsStuck(resident, DEAD_END),
                 },

@@ -8,18 +8,27 @@ use rayon::prelude::*;
 /// Less work than this is done faster by one thread than handed to others: waking them, and their looking for more
 /// until they sleep again, costs tens of microseconds of processor time each.
 const WORTH_WAKING: Duration = Duration::from_micros(200);
+/// The same where the cores compute the model: then those who are woken take them from its threads, which wait for one
+/// another.
+const WORTH_DISTURBING: Duration = Duration::from_millis(2);
 
 /// What one item of some kind of work takes, as seen so far.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
     nanos: u64,
+    worth_spreading: Duration,
 }
 
 impl Cost {
+    /// Of a kind of work that nothing is known about, beside a device that is `apart` from the processor or not.
+    pub(super) fn unknown(is_apart: bool) -> Self {
+        Self { nanos: 0, worth_spreading: if is_apart { WORTH_WAKING } else { WORTH_DISTURBING } }
+    }
+
     /// Runs `work` on each item, in parallel if that pays, and keeps the order.
     pub(super) fn each<T: Send, R: Send>(&mut self, items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
         let n_items = items.len() as u64;
-        if n_items < 2 || u128::from(self.nanos * n_items) < WORTH_WAKING.as_nanos() {
+        if n_items < 2 || u128::from(self.nanos * n_items) < self.worth_spreading.as_nanos() {
             let started = Instant::now();
             let done = items.into_iter().map(work).collect();
             self.note(nanos(started), n_items);
@@ -54,7 +63,7 @@ mod tests {
 
     #[test]
     fn only_long_work_wakes_others_and_order_is_kept() {
-        let mut cost = Cost::default();
+        let mut cost = Cost::unknown(true);
         let here = std::thread::current().id();
         let short = cost.each((0..50).collect(), |i: i32| (i, std::thread::current().id() == here));
         assert!(short.iter().all(|(_, is_here)| *is_here));

@@ -28,7 +28,7 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { speculates: true, forces: true, prefix_cache_bytes: 256 << 20 }
+        Self { speculates: true, forces: true, prefix_cache_bytes: 1 << 30 }
     }
 }
 
@@ -61,7 +61,7 @@ pub struct Engine<B: Backend> {
 impl<B: Backend> Engine<B> {
     /// Makes an engine with all slots free.
     pub fn new(backend: B, vocab: Arc<Vocab>, tuning: Tuning) -> Self {
-        let limits = backend.limits();
+        let (limits, is_apart) = (backend.limits(), backend.is_apart());
         let slots = (0..limits.n_slots).map(|_| free(Vec::new(), 0)).collect();
         Self {
             backend,
@@ -74,8 +74,8 @@ impl<B: Backend> Engine<B> {
             tuning,
             drafter: None,
             pace: Pace::default(),
-            mask_cost: Cost::default(),
-            settle_cost: Cost::default(),
+            mask_cost: Cost::unknown(is_apart),
+            settle_cost: Cost::unknown(is_apart),
         }
     }
 

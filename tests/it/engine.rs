@@ -73,11 +73,11 @@ fn dropping_the_receiver_frees_the_slot_within_one_step() {
 }
 
 #[test]
-fn a_repeated_prompt_is_mostly_reused() {
+fn of_a_repeated_prompt_only_the_last_token_is_computed() {
     let vocab = Arc::new(fake_vocab().unwrap());
     let mut engine = engine(&vocab, FakeMode::Scripted("x".repeat(50)), 2, 64);
     let prompt: Vec<TokenId> = (0..300).map(|i| i % 200).collect();
-    for (i, expected) in [0, 296].into_iter().enumerate() {
+    for (i, expected) in [0, 299].into_iter().enumerate() {
         let mut receiver = submit(&mut engine, prompt.clone(), None, 5);
         run(&mut engine);
         let (tokens, _, cached, _) = read(&mut receiver);
@@ -211,7 +211,10 @@ fn what_the_device_draws_against_the_mask_is_never_taken() {
 #[test]
 fn cells_outlive_their_slot_on_the_host() {
     let vocab = Arc::new(fake_vocab().unwrap());
-    let mut engine = engine(&vocab, FakeMode::Random, 1, 512);
+    let limits = Limits { n_slots: 1, n_batch: 512, n_ctx: 1024 };
+    // Cells come back where that is faster than computing them, so computing takes its time here.
+    let backend = FakeBackend::new(limits, FakeMode::Random, Arc::clone(&vocab), Duration::from_millis(10));
+    let mut engine = Engine::new(backend, Arc::clone(&vocab), Tuning::default());
     let long: Vec<TokenId> = (0..600).map(|i| i % 200).collect();
     let other: Vec<TokenId> = (0..600).map(|i| (i * 7 + 3) % 200).collect();
     let mut ask = |prompt: &[TokenId]| {
@@ -223,8 +226,8 @@ fn cells_outlive_their_slot_on_the_host() {
     let (first, cached) = ask(&long);
     assert_eq!(cached, 0);
     assert_eq!(ask(&other).1, 0);
-    assert_eq!(ask(&long), (first, 592), "the same answer from cells that were put by");
-    assert_eq!(ask(&other).1, 592);
+    assert_eq!(ask(&long), (first, 599), "the same answer from cells that were put by");
+    assert_eq!(ask(&other).1, 599);
 }
 
 #[test]
