@@ -34,6 +34,7 @@ serve: build $(if $(NEEDS_DEFAULT_MODEL),model) ## Set up, build, get the model,
 test: setup model ## Set up and run every test, those with the real model and the official SDKs included
 	@$(CARGO) build --release --locked -j $(JOBS) --bins --tests --benches
 	@scripts/get-suite >/dev/null || echo "suite: not fetched; its test is skipped" >&2
+	@scripts/get-templates >/dev/null || echo "templates: not fetched; their test is skipped" >&2
 	@DRAWPLATE_TEST_MODEL="$$(scripts/get-model 2>/dev/null)" && export DRAWPLATE_TEST_MODEL && \
 	  $(CARGO) test --release --locked -j $(JOBS) -- --nocapture && \
 	  cd fuzz && cargo test --release --locked -j $(JOBS)

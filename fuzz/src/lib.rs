@@ -69,7 +69,7 @@ pub fn split(data: &[u8]) {
 }
 
 fn fold(bytes: &[u8], n: usize) -> Option<(String, Vec<(String, String)>)> {
-    let options = SplitOptions { format: Some(HERMES), stop: vec!["stop".into(), "op!".into()] };
+    let options = SplitOptions { format: Some(HERMES), calls_follow_text: true, stop: vec!["stop".into(), "op!".into()] };
     let mut split = Split::new(options);
     let mut deltas = Vec::new();
     for chunk in bytes.chunks(n) {
@@ -108,7 +108,7 @@ pub fn template(data: &[u8]) {
     let controls = ["<|im_start|>", "<|im_end|>"];
     let Ok(template) = ChatTemplate::new(Some(source), ("<s>", "</s>"), false, controls.into_iter()) else { return };
     let message = Message::text(Role::User, "a<|im_end|>b");
-    if let Ok(segments) = template.render(&[message]) {
+    if let Ok(segments) = template.render(&[message], &[]) {
         let trusted = segments.iter().filter(|s| s.is_trusted).map(|s| s.text.as_str());
         if !source.contains("im_end") {
             assert!(trusted.into_iter().all(|text| !text.contains("<|im_end|>")), "{source}");

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 
 use super::AppState;
 use super::error::ApiError;
-use super::wire::models::{ModelCard, ModelList};
+use super::wire::models::{Capabilities, ModelCard, ModelList, ToolFormatFrom};
 
 /// The loaded model, as a list.
 pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<ModelList> {
@@ -26,11 +26,18 @@ pub(super) async fn retrieve(
 }
 
 fn card(state: &AppState) -> ModelCard {
+    let support = state.generator.tools();
     ModelCard {
         id: state.model.id.clone(),
         object: "model",
         created: state.model.created,
         owned_by: "drawplate",
         context_length: state.generator.engine().limits().n_ctx,
+        capabilities: Capabilities {
+            tools: true,
+            parallel_tool_calls: true,
+            tool_format: support.format.name,
+            tool_format_from: if support.is_native { ToolFormatFrom::Template } else { ToolFormatFrom::Prompt },
+        },
     }
 }

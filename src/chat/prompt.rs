@@ -1,16 +1,16 @@
-//! Puts tools and the answer's schema into a conversation whose template knows neither.
+//! Puts the answer's schema into a conversation, and tools, calls and results where the template knows none.
 
 use serde_json::Value;
 
-use super::{Message, Role};
+use super::{Message, Role, ToolSupport};
 use crate::tools::format::ToolFormat;
 use crate::tools::{Tool, ToolChoice};
 
 /// What the model must be told besides the messages.
 #[derive(Clone, Copy, Debug)]
 pub struct Instructions<'a> {
-    /// The tools it may call, and the format.
-    pub tools: Option<(&'a ToolFormat, &'a [Tool], &'a ToolChoice)>,
+    /// The tools it may call.
+    pub tools: Option<(&'a [Tool], &'a ToolChoice)>,
     /// The answer's schema, with its name and description; `None` if any JSON object will do.
     pub schema: Option<&'a (&'a str, Option<&'a str>, Option<&'a Value>)>,
 }
@@ -18,9 +18,31 @@ pub struct Instructions<'a> {
 /// A schema as the prompt shows it.
 pub(super) type SchemaNote<'a> = (&'a str, Option<&'a str>, Option<&'a Value>);
 
-/// Rewrites `messages` into plain text messages with the instructions in the first system message.
+/// Writes instructions into the first system message of `messages`. For a template that knows no tools, calls and results
+/// of the history become text.
 #[must_use]
-pub fn instruct(messages: &[Message], format: &ToolFormat, instructions: Instructions<'_>) -> Vec<Message> {
+pub fn instruct(messages: &[Message], support: ToolSupport, instructions: Instructions<'_>) -> Vec<Message> {
+    let mut plain = if support.is_native { messages.to_vec() } else { as_text(messages, support.format) };
+    let notes = [
+        instructions.tools.filter(|_| !support.is_native).map(|(tools, _)| support.format.describe(tools)),
+        instructions.tools.and_then(|(_, choice)| support.format.demand(choice)),
+        instructions.schema.map(schema_note),
+    ];
+    let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    if notes.is_empty() {
+        return plain;
+    }
+    match plain.first_mut() {
+        Some(first) if matches!(first.role, Role::System | Role::Developer) => {
+            first.content = format!("{}\n\n{notes}", first.content);
+        }
+        _ => plain.insert(0, Message::text(Role::System, notes)),
+    }
+    plain
+}
+
+/// Calls and results as text.
+fn as_text(messages: &[Message], format: &ToolFormat) -> Vec<Message> {
     let mut plain: Vec<Message> = Vec::with_capacity(messages.len() + 1);
     for message in messages {
         match message.role {
@@ -45,18 +67,6 @@ pub fn instruct(messages: &[Message], format: &ToolFormat, instructions: Instruc
                 plain.push(Message::text(message.role, message.content.clone()));
             }
         }
-    }
-    let notes =
-        [instructions.tools.map(|(f, tools, choice)| f.describe(tools, choice)), instructions.schema.map(schema_note)];
-    let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
-    if notes.is_empty() {
-        return plain;
-    }
-    match plain.first_mut() {
-        Some(first) if matches!(first.role, Role::System | Role::Developer) => {
-            first.content = format!("{}\n\n{notes}", first.content);
-        }
-        _ => plain.insert(0, Message::text(Role::System, notes)),
     }
     plain
 }

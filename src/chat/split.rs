@@ -31,6 +31,9 @@ pub enum Delta {
 pub struct SplitOptions {
     /// The format of tool calls; without it, all is content.
     pub format: Option<ToolFormat>,
+    /// Whether calls may follow text. Where they may not, an answer that does not begin with a call is content to its
+    /// end, even if it holds the marker of one: a string in JSON may.
+    pub calls_follow_text: bool,
     /// Texts at which content ends; never part of it.
     pub stop: Vec<String>,
 }
@@ -77,13 +80,15 @@ pub struct Split {
     /// Text that was not yet understood.
     pending: String,
     n_calls: usize,
+    /// Whether the answer has begun with something other than a call.
+    is_text: bool,
 }
 
 impl Split {
     /// Starts an answer.
     #[must_use]
     pub fn new(options: SplitOptions) -> Self {
-        Self { options, place: Place::Content, partial: Vec::new(), pending: String::new(), n_calls: 0 }
+        Self { options, place: Place::Content, partial: Vec::new(), pending: String::new(), n_calls: 0, is_text: false }
     }
 
     /// Whether a stop string ended the answer.
@@ -160,7 +165,21 @@ impl Split {
 
     /// Emits content up to a marker, a stop string, or what may become one.
     fn content(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
-        let open = self.options.format.map(|f| f.open);
+        let mut open = self.options.format.map(|f| f.open);
+        if !self.options.calls_follow_text
+            && let Some(marker) = open.take()
+            && !self.is_text
+        {
+            if let Some(rest) = self.pending.strip_prefix(marker) {
+                self.pending = rest.to_owned();
+                self.place = Place::Head;
+                return true;
+            }
+            if marker.starts_with(&self.pending) && !is_end {
+                return false;
+            }
+            self.is_text = true;
+        }
         let stops = self.options.stop.iter().map(|s| (s.as_str(), Place::Stopped));
         let marks: Vec<(&str, Place)> = stops.chain(open.map(|o| (o, Place::Head))).collect();
         let found = marks
@@ -273,7 +292,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn split(chunks: &[&[u8]], stop: &[&str]) -> (String, Vec<(String, String)>, bool) {
-        let options = SplitOptions { format: Some(HERMES), stop: stop.iter().map(|s| (*s).to_owned()).collect() };
+        let options = SplitOptions {
+            format: Some(HERMES),
+            calls_follow_text: true,
+            stop: stop.iter().map(|s| (*s).to_owned()).collect(),
+        };
         let mut split = Split::new(options);
         let mut deltas = Vec::new();
         for chunk in chunks {
@@ -312,8 +335,29 @@ mod tests {
     }
 
     #[test]
+    fn text_that_no_call_may_follow_may_hold_the_marker() {
+        let options = SplitOptions { format: Some(HERMES), ..SplitOptions::default() };
+        for (chunks, content, n_calls) in [
+            (&["{\"a\": \"<tool", "_call>w\"}"][..], "{\"a\": \"<tool_call>w\"}", 0),
+            (&["<tool", "_call>\n{\"name\": \"f\", \"arguments\": {}", "}\n</tool_call>"], "", 1),
+            (&["<too", "l"], "<tool", 0),
+        ] {
+            let mut split = Split::new(options.clone());
+            let mut deltas: Vec<Delta> = Vec::new();
+            chunks.iter().for_each(|chunk| deltas.extend(split.push(chunk.as_bytes()).expect("well formed")));
+            deltas.extend(split.finish().expect("well formed"));
+            let text: String = deltas
+                .iter()
+                .filter_map(|d| if let Delta::Content(text) = d { Some(text.as_str()) } else { None })
+                .collect();
+            let started = deltas.iter().filter(|d| matches!(d, Delta::CallStart { .. })).count();
+            assert_eq!((text.as_str(), started), (content, n_calls), "{chunks:?}");
+        }
+    }
+
+    #[test]
     fn broken_formats_are_errors() {
-        let mut split = Split::new(SplitOptions { format: Some(HERMES), stop: vec![] });
+        let mut split = Split::new(SplitOptions { format: Some(HERMES), calls_follow_text: true, stop: vec![] });
         assert!(split.push(b"<tool_call>{\"nome\"").is_err());
     }
 

@@ -246,6 +246,9 @@ fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
         file.adds_bos,
         vocab.control_names(),
     )?;
+    let support = template.tools();
+    let from = if support.is_native { "its chat template" } else { "a description in the prompt" };
+    tracing::info!(format = support.format.name, "tools are shown to the model by {from}");
     eprintln!(
         "model: loaded in {:.1} s; {} slots with {} tokens of context each, {n_threads} threads",
         started.elapsed().as_secs_f64(),

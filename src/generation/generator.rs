@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::output::Answer;
 use super::prepare::{Model, PrepareError, Prepared, prepare};
 use super::request::Request;
-use crate::chat::ChatTemplate;
+use crate::chat::{ChatTemplate, ToolSupport};
 use crate::engine::{Busy, EngineHandle, Job};
 use crate::grammar::{Compiler, STACK_BYTES, TokenId, Vocab};
 use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
@@ -111,6 +111,12 @@ impl Generator {
     #[must_use]
     pub fn vocab(&self) -> &Arc<Vocab> {
         &self.vocab
+    }
+
+    /// How the model is told of tools, and how it calls them.
+    #[must_use]
+    pub fn tools(&self) -> ToolSupport {
+        self.template.tools()
     }
 
     /// Prepares `request` on a thread of the pool, few at once, for as long as the budget allows.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::{Output, Request, RequestTool};
-use crate::chat::{ChatTemplate, Instructions, Segment, SplitOptions, TemplateError, instruct};
+use crate::chat::{ChatTemplate, Instructions, Segment, SplitOptions, TemplateError, ToolSupport, instruct};
 use crate::engine::Sampling;
 use crate::grammar::{self, Compiled, Compiler, GrammarError, Report, Spec, TokenId, Vocab};
 use crate::guard::Check;
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
-use crate::tools::format::{HERMES, Otherwise, ToolFormat};
+use crate::tools::format::{Otherwise, ToolFormat};
 use crate::tools::{Tool, ToolChoice};
 
 /// A request that can be generated.
@@ -112,8 +112,6 @@ pub(super) struct Model<'a> {
     pub(super) store: &'a Arc<Store>,
 }
 
-const FORMAT: &ToolFormat = &HERMES;
-
 /// Prepares `request`. Blocks while grammars compile: not for async code.
 pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, PrepareError> {
     let tools = match request.tool_choice {
@@ -128,10 +126,8 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     if n_room == 0 {
         return Err(PrepareError::TooLong { n_prompt: prompt.len(), n_ctx: model.n_ctx });
     }
-    let grammar = match spec(&request, &tools, answer.as_ref()) {
-        Some(spec) => Some(compile(&spec, &request, model.compiler)?),
-        None => None,
-    };
+    let spec = spec(&request, &tools, answer.as_ref(), model.template.tools().format);
+    let grammar = spec.as_ref().map(|spec| compile(spec, &request, model.compiler)).transpose()?;
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
     if model.closes
         && let Some(grammar) = &grammar
@@ -150,13 +146,14 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         _ => None,
     };
     let checks = checks(&request, &tools, answer.as_deref())?;
-    let format = (!tools.is_empty()).then_some(*FORMAT);
+    let format = (!tools.is_empty()).then_some(*model.template.tools().format);
+    let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.follow_prose);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
     let stop = if answer.is_some() { Vec::new() } else { request.stop };
     Ok(Prepared {
         prompt,
         grammar,
-        split: SplitOptions { format, stop },
+        split: SplitOptions { format, calls_follow_text, stop },
         checks,
         sampling: request.sampling,
         max_tokens,
@@ -202,12 +199,12 @@ fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Arc<Document
     Ok(Some(Arc::new(document)))
 }
 
-fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>) -> Option<Spec> {
+fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>, format: &ToolFormat) -> Option<Spec> {
     let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
     match (tools, answer) {
         ([], None) => None,
         ([], Some(document)) => Some(Spec { style: request.style, ..Spec::value(Arc::clone(document)) }),
-        (tools, _) => Some(FORMAT.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
+        (tools, _) => Some(format.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
     }
 }
 
@@ -255,12 +252,22 @@ fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<(Vec<T
         Output::JsonObject => Some(("json_object", None, None)),
         Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
     };
+    let definitions: Vec<Value> = tools.iter().map(Tool::definition).collect();
     let with = |shows_schema: bool| -> Result<Vec<TokenId>, PrepareError> {
         let instructions = Instructions {
-            tools: (!tools.is_empty()).then_some((FORMAT, tools, &request.tool_choice)),
+            tools: (!tools.is_empty()).then_some((tools, &request.tool_choice)),
             schema: note.as_ref().filter(|_| shows_schema),
         };
-        let segments = model.template.render(&instruct(&request.messages, FORMAT, instructions))?;
+        let render = |support: ToolSupport| {
+            let native = if support.is_native { definitions.as_slice() } else { &[] };
+            model.template.render(&instruct(&request.messages, support, instructions), native)
+        };
+        let support = model.template.tools();
+        let segments = match render(support) {
+            // Why: some templates take no tool without a description, or no call beside text.
+            Err(TemplateError::Refused(_)) if support.is_native => render(support.by_prompt()),
+            rendered => rendered,
+        }?;
         Ok(segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect())
     };
     if note.is_none() || !model.shows_schema {

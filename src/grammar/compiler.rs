@@ -1,5 +1,6 @@
 //! Specs to compiled grammars: under a budget, off the engine's thread, cached by content.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -11,13 +12,14 @@ use serde_json::Value;
 
 use super::build::build;
 use super::cache::{Cache, Key};
+use super::close::{Answer, Calls, Closer};
 use super::lower::Thrift;
 use super::piece::Piece;
 use super::rules::Rules;
-use super::spec::{ALONE, ANSWER, Spec, Style};
+use super::spec::{ALONE, ANSWER, Call, Spec, Style};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab, lark};
-use crate::guard::Places;
+use crate::guard::{Places, Watches};
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
 
@@ -98,13 +100,13 @@ impl Compiled {
         self.warm.give_back(parser, work);
     }
 
-    /// No valid answer has fewer tokens, for answers that are one value. Most have more.
+    /// No valid answer has fewer tokens, as far as answers are one value. Most have more.
     #[must_use]
     pub fn least_tokens(&self) -> usize {
         self.least_tokens
     }
 
-    /// The tokens of the shortest valid answer that is known, for answers that are one value.
+    /// The tokens of the shortest valid answer that is known.
     ///
     /// Looks through the schema when it is first called: not for the engine's thread.
     pub fn cheapest_tokens(&self) -> Option<usize> {
@@ -188,9 +190,9 @@ impl Compiler {
             }
         };
         let pristine = built.map_err(|message| self.blame(&pieces, &message))?;
-        let answer = pieces.iter().find(|(name, _)| name == ANSWER && spec.places.is_empty()).map(|(_, piece)| piece);
+        let answer = pieces.iter().find(|(name, _)| name == ANSWER && spec.calls.is_none()).map(|(_, piece)| piece);
         let pristine = pristine
-            .closing_with(answer.map(|piece| Arc::clone(&piece.closer)), self.factory.tok_env())
+            .closing_with(endings(spec, &pieces), self.factory.tok_env())
             .guarded(Arc::new(places(spec, &pieces)), self.factory.tok_env());
         let longest_token = self.factory.tok_env().tok_trie().max_token_len().max(1) as u64;
         let least_bytes = answer.map_or(0, |piece| piece.least_bytes);
@@ -314,11 +316,25 @@ pub fn summarize(document: &Document, deadline: &Deadline) -> Result<Summary, Sc
 type Pieces = Vec<(String, Arc<Piece>)>;
 
 fn places(spec: &Spec, pieces: &Pieces) -> Places {
-    let find = |wanted: &str| pieces.iter().find(|(name, _)| name == wanted).map(|(_, one)| Arc::clone(&one.watches));
+    let watches: HashMap<&str, &Arc<Watches>> =
+        pieces.iter().map(|(name, piece)| (name.as_str(), &piece.watches)).collect();
+    let find = |wanted: &str| watches.get(wanted).map(|watches| Arc::clone(watches));
+    let calls = spec.calls.iter().flat_map(|calls| &calls.each);
     Places {
         start: find(ANSWER),
-        after: spec.places.iter().filter_map(|(text, name)| Some((text.clone(), find(name)?))).collect(),
+        after: calls.filter_map(|call| Some((call.head.clone(), find(&call.schema)?))).collect(),
     }
+}
+
+fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
+    let closers: HashMap<&str, &Arc<Closer>> =
+        pieces.iter().map(|(name, piece)| (name.as_str(), &piece.closer)).collect();
+    let find = |wanted: &str| closers.get(wanted).map(|closer| Arc::clone(closer));
+    let calls = spec.calls.as_ref().map(|calls| {
+        let one = |call: &Call| Some((call.head.clone(), find(&call.schema)?, call.tail.clone()));
+        Calls::new(&calls.open, &calls.separator, calls.follow_prose, calls.each.iter().filter_map(one))
+    });
+    Answer::new(find(ANSWER), calls)
 }
 
 /// What became of keywords that are not enforced.

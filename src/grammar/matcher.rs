@@ -5,7 +5,7 @@ use std::sync::Arc;
 use llguidance::toktrie::{SimpleVob, TokEnv};
 
 use super::TokenId;
-use super::close::Closer;
+use super::close::Answer;
 use crate::guard::{Follower, Places, Veto};
 
 /// The tokens allowed next: a bit set `[n_vocab]`.
@@ -67,7 +67,7 @@ pub struct Matcher {
 /// The text so far and who can end it.
 #[derive(Clone)]
 struct Closing {
-    closer: Arc<Closer>,
+    answer: Arc<Answer>,
     env: TokEnv,
     text: Vec<u8>,
     /// Where each token began.
@@ -79,7 +79,7 @@ impl Closing {
     fn ending(&self, n_back: usize) -> Option<Vec<u8>> {
         let n_kept = self.starts.len().checked_sub(n_back)?;
         let n_bytes = self.starts.get(n_kept).copied().unwrap_or(self.text.len());
-        self.closer.close(&self.text[..n_bytes])
+        self.answer.close(&self.text[..n_bytes])
     }
 }
 
@@ -104,9 +104,9 @@ impl Matcher {
     }
 
     /// Adds what finds short endings to a matcher at the beginning of an answer.
-    pub(super) fn closing_with(mut self, closer: Option<Arc<Closer>>, env: &TokEnv) -> Self {
-        self.closing = closer
-            .map(|closer| Box::new(Closing { closer, env: Arc::clone(env), text: Vec::new(), starts: Vec::new() }));
+    pub(super) fn closing_with(mut self, answer: Answer, env: &TokEnv) -> Self {
+        let (answer, env) = (Arc::new(answer), Arc::clone(env));
+        self.closing = Some(Box::new(Closing { answer, env, text: Vec::new(), starts: Vec::new() }));
         self
     }
 
@@ -174,7 +174,7 @@ impl Matcher {
     #[must_use]
     pub fn closing_step(&self) -> Option<usize> {
         let closing = self.closing.as_ref()?;
-        Some(closing.closer.longest(|text| closing.env.tokenize_bytes(text).len()))
+        Some(closing.answer.longest(|text| closing.env.tokenize_bytes(text).len()))
     }
 
     /// Looks through the schema, so that closing is quick later. Gives the tokens of the shortest answer.

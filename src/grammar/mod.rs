@@ -34,6 +34,6 @@ pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};
 
-pub use spec::{ANSWER, KeyOrder, Spec, Spellings, Style};
+pub use spec::{ANSWER, Call, Calls, KeyOrder, Spec, Spellings, Style};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

@@ -11,10 +11,34 @@ pub struct Spec {
     pub lark: String,
     /// The schemas that it names.
     pub schemas: Vec<(String, Arc<Document>)>,
-    /// After which texts a value of a schema begins, for answers that are more than one value.
-    pub places: Vec<(String, String)>,
+    /// The calls that an answer may hold.
+    pub calls: Option<Calls>,
     /// What the schemas leave open about the text of values.
     pub style: Style,
+}
+
+/// Calls: values of schemas, each between two texts.
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// The marker that each begins with.
+    pub open: String,
+    /// Between two calls.
+    pub separator: String,
+    /// Whether free text may stand before them, or alone.
+    pub follow_prose: bool,
+    /// Every kind of call.
+    pub each: Vec<Call>,
+}
+
+/// One kind of call.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What stands before the value, the marker included.
+    pub head: String,
+    /// The name of the value's schema.
+    pub schema: String,
+    /// What stands behind it.
+    pub tail: String,
 }
 
 /// What a schema leaves open about the text of its values.
@@ -54,7 +78,7 @@ impl Spec {
         Self {
             lark: ALONE.to_owned(),
             schemas: vec![(ANSWER.to_owned(), document)],
-            places: Vec::new(),
+            calls: None,
             style: Style::default(),
         }
     }

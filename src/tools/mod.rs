@@ -7,6 +7,8 @@ pub mod format;
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value, json};
+
 use crate::schema::Document;
 
 /// A function that the model may call.
@@ -18,6 +20,20 @@ pub struct Tool {
     pub description: Option<String>,
     /// The schema of its arguments, an object.
     pub parameters: Arc<Document>,
+}
+
+impl Tool {
+    /// The tool as OpenAI's clients define it, which is also what templates show.
+    #[must_use]
+    pub fn definition(&self) -> Value {
+        let mut function = Map::new();
+        function.insert("name".into(), self.name.clone().into());
+        if let Some(description) = &self.description {
+            function.insert("description".into(), description.clone().into());
+        }
+        function.insert("parameters".into(), self.parameters.value().clone());
+        json!({"type": "function", "function": function})
+    }
 }
 
 /// Whether the model calls tools. `allowed_tools` has become a shorter list of tools before it gets here.

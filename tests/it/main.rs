@@ -31,4 +31,5 @@ mod sampling;
 mod scheduling;
 mod streaming;
 mod structured_output;
+mod templates;
 mod tool_calling;

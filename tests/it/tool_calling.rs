@@ -1,6 +1,13 @@
 //! Tools through the generic format: every tool choice, plain and streamed.
 
-use drawplate::engine::FakeMode;
+use std::sync::Arc;
+
+use drawplate::chat::{Delta, Split, SplitOptions};
+use drawplate::engine::{FakeMode, fake_vocab};
+use drawplate::grammar::{Budget, Compiler, Verdict};
+use drawplate::schema::{Document, Limits};
+use drawplate::tools::format::{HERMES, Otherwise};
+use drawplate::tools::{Tool, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::support::{Setup, TestServer, chat_body, fold};
@@ -94,6 +101,151 @@ fn a_hostile_model_breaks_no_format() {
             assert_eq!(answer.status, 200, "{}", answer.body);
             let n_calls = check_calls(&answer.body["choices"][0]["message"]).len();
             assert!((choice == "auto" || n_calls > 0) && (parallel || n_calls < 2), "{}", answer.body);
+        }
+    }
+}
+
+/// A schema with something for the mask and for the guard to see to.
+fn note() -> Value {
+    json!({"type": "object", "required": ["text", "when"], "additionalProperties": false, "properties": {
+        "text": {"type": "string", "minLength": 3}, "when": {"type": "string", "format": "date"},
+        "tags": {"type": "array", "uniqueItems": true, "items": {"type": "string"}}}})
+}
+
+fn notes() -> Value {
+    json!({"type": "object", "properties": {"notes": {"type": "array", "items": note()}}, "required": ["notes"]})
+}
+
+fn ok() -> Value {
+    json!({"type": "object", "required": ["ok"], "properties": {"ok": {"type": "boolean"}}})
+}
+
+const NOTE: &str = "<tool_call>\n{\"name\": \"note\", \"arguments\": {\"text\": \"ab\\u00e9d\", \"when\": \"2026-01-01\"}}\n</tool_call>";
+
+fn is_valid(schema: &Value, text: &str) -> bool {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    jsonschema::options().should_validate_formats(true).build(schema).unwrap().is_valid(&value)
+}
+
+/// The calls of an answer's text, and its content; what breaks off inside a call's head is no call yet.
+fn take_apart(text: &[u8], calls_follow_text: bool) -> (String, Vec<(String, String)>) {
+    let mut split = Split::new(SplitOptions { format: Some(HERMES), calls_follow_text, stop: Vec::new() });
+    let deltas = split.push(text).unwrap().into_iter().chain(split.finish().unwrap());
+    let (mut content, mut calls) = (String::new(), Vec::new());
+    for delta in deltas {
+        match delta {
+            Delta::Content(text) => content.push_str(&text),
+            Delta::CallStart { name, .. } => calls.push((name, String::new())),
+            Delta::CallArguments { index, fragment } => calls[index].1.push_str(&fragment),
+        }
+    }
+    (content, calls)
+}
+
+#[test]
+fn every_beginning_of_an_answer_has_an_ending() {
+    let document = |schema| Arc::new(Document::parse(schema, Limits::default()).unwrap());
+    let tool = |name: &str, schema| Tool { name: name.into(), description: None, parameters: document(schema) };
+    let tools = [tool("note", note()), tool("note_all", notes())];
+    let vocab = fake_vocab().unwrap();
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
+    let schema = Otherwise::Schema(document(ok()));
+    let all = r#"{"notes": [{"text": "abc", "when": "2026-01-01", "tags": ["a"]}]}"#;
+    let named = format!("<tool_call>\n{{\"name\": \"note_all\", \"arguments\": {all}}}\n</tool_call>");
+    for (choice, parallel, otherwise, text) in [
+        (ToolChoice::Auto, true, &Otherwise::Prose, format!("I <tool note é. {NOTE}\n{NOTE}")),
+        (ToolChoice::Required, true, &Otherwise::Prose, format!("{NOTE}\n{named}")),
+        (ToolChoice::Required, false, &Otherwise::Prose, NOTE.to_owned()),
+        (ToolChoice::Named("note_all".into()), true, &Otherwise::Prose, named),
+        (ToolChoice::Auto, true, &schema, format!("{NOTE}\n{NOTE}")),
+        (ToolChoice::Auto, true, &schema, r#"{"ok": true}"#.to_owned()),
+    ] {
+        let mut matcher = compiler.compile(&HERMES.spec(&tools, &choice, parallel, otherwise)).unwrap().matcher();
+        for n in 0..=text.len() {
+            let ending =
+                matcher.closing().unwrap_or_else(|| panic!("{choice:?}: no ending of {:?}", &text.as_bytes()[..n]));
+            let is_prose = choice == ToolChoice::Auto && matches!(otherwise, Otherwise::Prose);
+            let (content, calls) = take_apart(&[&text.as_bytes()[..n], &ending].concat(), is_prose);
+            for (name, arguments) in &calls {
+                assert!(is_valid(if name == "note" { &tools[0] } else { &tools[1] }.parameters.value(), arguments));
+            }
+            match (&choice, otherwise) {
+                (ToolChoice::Auto, Otherwise::Prose) => {
+                    let (_, begun) = take_apart(&text.as_bytes()[..n], is_prose);
+                    assert_eq!(calls.len(), begun.len(), "a call that nobody began: {n}");
+                }
+                (ToolChoice::Auto, Otherwise::Schema(_)) => assert!(!calls.is_empty() || is_valid(&ok(), &content)),
+                _ => assert!(!calls.is_empty() && content.is_empty(), "{n}"),
+            }
+            if let Some(byte) = text.as_bytes().get(n) {
+                // The first tokens of the fake vocabulary are the bytes.
+                assert_eq!(matcher.accept(u32::from(*byte)).unwrap(), Verdict::Taken, "{choice:?} at {n}");
+            }
+        }
+    }
+}
+
+/// Wherever the tokens run out, a call that a client is shown is whole and valid, and what was demanded is there.
+#[test]
+fn calls_that_run_out_of_tokens_end_valid() {
+    let tools = json!([
+        {"type": "function", "function": {"name": "note", "parameters": note()}},
+        {"type": "function", "function": {"name": "note_all", "parameters": notes()}},
+    ]);
+    let format = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": ok()}});
+    let named = json!({"type": "function", "function": {"name": "note_all"}});
+    let runaway = format!("<tool_call>\n{{\"name\": \"note\", \"arguments\": {{\"text\": \"{}", "x".repeat(900));
+    for (mode, n_seeds) in [
+        (FakeMode::Hostile, 2),
+        (FakeMode::Random, 2),
+        (FakeMode::Scripted(runaway), 2),
+        (FakeMode::Scripted(format!("I note. {NOTE}\n{NOTE}")), 2),
+    ] {
+        let server = TestServer::start(Setup { mode: mode.clone(), ..Setup::default() });
+        for (choice, format, n_enough) in [
+            (json!("auto"), None, 1),
+            (json!("required"), None, 100),
+            (named.clone(), None, 100),
+            (json!("auto"), Some(&format), 20),
+        ] {
+            let mut n_closed = 0;
+            for (seed, max_tokens) in (0..n_seeds).flat_map(|seed| (1..140).step_by(3).map(move |n| (seed, n))) {
+                let mut body =
+                    chat_body(json!({"tools": tools, "tool_choice": choice, "seed": seed, "max_tokens": max_tokens,
+                    "temperature": 1.5, "parallel_tool_calls": max_tokens % 2 == 0, "logprobs": seed == 1}));
+                if let Some(format) = format {
+                    body["response_format"] = format.clone();
+                }
+                let got = server.chat(&body);
+                if got.status == 400 {
+                    assert_eq!(got.body["error"]["code"], "max_tokens_too_small", "{}", got.body);
+                    assert!(max_tokens < n_enough, "{choice}: {max_tokens} are enough: {}", got.body);
+                    continue;
+                }
+                assert_eq!(got.status, 200, "{choice} {max_tokens}: {}", got.body);
+                let message = &got.body["choices"][0]["message"];
+                let calls = message["tool_calls"].as_array().cloned().unwrap_or_default();
+                for call in &calls {
+                    let parameters = if call["function"]["name"] == "note" { note() } else { notes() };
+                    assert!(is_valid(&parameters, call["function"]["arguments"].as_str().unwrap()), "{call}");
+                }
+                n_closed += usize::from(got.finish_reason() == "length");
+                if format.is_some() && calls.is_empty() {
+                    assert!(is_valid(&ok(), message["content"].as_str().unwrap()), "{message}");
+                }
+                assert!(choice == "auto" || !calls.is_empty(), "{choice} {max_tokens}: {}", got.body);
+                if max_tokens % 9 == 1 {
+                    let (content, streamed, finish) = fold(&server.stream(&body), 0);
+                    let plain: Vec<&Value> = calls.iter().map(|call| &call["function"]["arguments"]).collect();
+                    assert_eq!(streamed.iter().map(|(_, _, arguments)| arguments).collect::<Vec<_>>(), plain);
+                    assert_eq!(content, message["content"].as_str().unwrap_or_default());
+                    assert_eq!(finish.as_deref(), Some(got.finish_reason()));
+                }
+            }
+            assert!(
+                n_closed > 5 || matches!(mode, FakeMode::Random),
+                "{choice}: only {n_closed} were brought to an end"
+            );
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The shortest valid ending of an answer, from wherever it stands.
 //!
-//! The text so far is read as parts, and the parts are completed along the shapes: what is required and not there yet
-//! is added in its cheapest form. Where the guard has a say, endings are tried in order until it agrees.
+//! `answer` finds the value that the answer breaks off in; the rest is about one value. The text so far is read as
+//! parts, and the parts are completed along the shapes: what is required and not there yet is added in its cheapest form.
+//! Where the guard has a say, endings are tried in order until it agrees.
 
 mod addition;
+mod answer;
 mod array;
 mod complete;
 mod object;
@@ -13,16 +15,17 @@ mod scalar;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+pub(super) use self::answer::{Answer, Calls};
 use self::complete::{Completion, Known};
 use super::shape::{ShapeId, Shapes};
 use crate::guard::Check;
 
-/// Finds endings for the answers of one schema.
+/// Finds endings for the values of one schema.
 pub(super) struct Closer {
     shapes: Shapes,
     /// Judges the values of residual shapes.
     checks: OnceLock<HashMap<ShapeId, Arc<Check>>>,
-    /// Judges whole answers, where some shape is residual.
+    /// Judges whole values, where some shape is residual.
     whole: Option<Arc<Check>>,
     /// What searches have found out. Each works on a copy of its own, because sequences of one schema look for their
     /// endings at the same time.

@@ -17,5 +17,5 @@ pub const HERMES: ToolFormat = ToolFormat {
                    arguments as a JSON object between these tags, and nothing after them:\n<tool_call>\n{\"name\": \
                    \"function name\", \"arguments\": {…}}\n</tool_call>\nThe result then comes back between \
                    <tool_response> tags.",
-    instructions_required: " Answer this time with a function call.",
+    instructions_required: "Answer this time with a function call.",
 };

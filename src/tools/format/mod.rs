@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{Tool, ToolCall, ToolChoice};
-use crate::grammar::{Spec, Style, quote};
+use crate::grammar::{Call, Calls, Spec, Style, quote};
 use crate::schema::Document;
 
 /// How a family of models writes tool calls: `OPEN BEFORE_NAME name AFTER_NAME arguments CLOSE`.
@@ -74,42 +74,47 @@ impl ToolFormat {
             ToolChoice::Named(name) => tool.name == *name,
             ToolChoice::None | ToolChoice::Auto | ToolChoice::Required => true,
         });
-        let mut places = Vec::new();
+        let mut each = Vec::new();
         let alternatives: Vec<String> = callable
             .map(|(i, tool)| {
                 let head = format!("{}{}{}", self.before_name, tool.name, self.after_name);
-                places.push((format!("{}{head}", self.open), format!("tool_{i}")));
+                let (whole, schema) = (format!("{}{head}", self.open), format!("tool_{i}"));
+                each.push(Call { head: whole, schema, tail: self.close.to_owned() });
                 format!("{} @tool_{i} {}", quote(&head), quote(self.close))
             })
             .collect();
         let _ = writeln!(lark, "gen_call: {}", alternatives.join(" | "));
-        Spec { lark, schemas, places, style: Style::default() }
+        let calls = Calls {
+            open: self.open.to_owned(),
+            separator: self.separator.to_owned(),
+            follow_prose: matches!(choice, ToolChoice::Auto | ToolChoice::None)
+                && matches!(otherwise, Otherwise::Prose),
+            each,
+        };
+        Spec { lark, schemas, calls: Some(calls), style: Style::default() }
     }
 
     /// What the model is told: the tools, and how to call them.
     #[must_use]
-    pub fn describe(&self, tools: &[Tool], choice: &ToolChoice) -> String {
-        let lines: Vec<String> = tools
-            .iter()
-            .map(|tool| {
-                let mut function = serde_json::Map::new();
-                function.insert("name".into(), tool.name.clone().into());
-                if let Some(description) = &tool.description {
-                    function.insert("description".into(), description.clone().into());
-                }
-                function.insert("parameters".into(), tool.parameters.value().clone());
-                serde_json::json!({"type": "function", "function": function}).to_string()
-            })
-            .collect();
-        let mut text = self.instructions.replace("{tools}", &lines.join("\n"));
+    pub fn describe(&self, tools: &[Tool]) -> String {
+        let lines: Vec<String> = tools.iter().map(|tool| tool.definition().to_string()).collect();
+        self.instructions.replace("{tools}", &lines.join("\n"))
+    }
+
+    /// What the model is told besides, if it must call a tool.
+    #[must_use]
+    pub fn demand(&self, choice: &ToolChoice) -> Option<String> {
         match choice {
-            ToolChoice::Required => text.push_str(self.instructions_required),
-            ToolChoice::Named(name) => {
-                let _ = write!(text, "{} The function is: {name}.", self.instructions_required);
-            }
-            ToolChoice::None | ToolChoice::Auto => {}
+            ToolChoice::Required => Some(self.instructions_required.to_owned()),
+            ToolChoice::Named(name) => Some(format!("{} The function is: {name}.", self.instructions_required)),
+            ToolChoice::None | ToolChoice::Auto => None,
         }
-        text
+    }
+
+    /// Whether `text` is part of a marker.
+    #[must_use]
+    pub fn holds(&self, text: &str) -> bool {
+        [self.open, self.before_name, self.after_name, self.close].iter().any(|marker| marker.contains(text))
     }
 
     /// Writes a call of the history as the model would have.

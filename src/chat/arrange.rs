@@ -1,0 +1,82 @@
+//! Messages as templates take them, in the arrangements that strict templates ask for.
+
+use std::collections::HashMap;
+
+use minijinja::context;
+use minijinja::value::{Serde, Value as Jinja};
+use serde_json::Value;
+
+use super::{Message, Role};
+use crate::tools::ToolCall;
+
+/// How a template wants the arguments of calls in the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ArgumentsAs {
+    /// As an object, which it writes down itself.
+    #[default]
+    Object,
+    /// As JSON text, which it copies.
+    Text,
+}
+
+/// The arrangements of `messages` that keep their meaning, the one that is asked for first.
+pub(super) fn arrangements(messages: &[Message]) -> [Vec<Message>; 3] {
+    [messages.to_vec(), merged(messages, true), merged(messages, false)]
+}
+
+/// All system messages in one at the front (or, without `keep_system`, in the first user message), and neighbours of
+/// the same role in one: what the strictest templates ask for.
+fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
+    let is_system = |m: &&Message| matches!(m.role, Role::System | Role::Developer);
+    let system: Vec<&str> = messages.iter().filter(is_system).map(|m| m.content.as_str()).collect();
+    let mut out: Vec<Message> = Vec::new();
+    if !system.is_empty() {
+        out.push(Message::text(if keep_system { Role::System } else { Role::User }, system.join("\n\n")));
+    }
+    let is_text = |m: &Message| m.role != Role::Tool && m.tool_calls.is_empty();
+    for message in messages.iter().filter(|m| !is_system(m)) {
+        match out.last_mut() {
+            Some(last) if last.role == message.role && is_text(last) && is_text(message) => {
+                last.content.push_str("\n\n");
+                last.content.push_str(&message.content);
+            }
+            _ => out.push(message.clone()),
+        }
+    }
+    out
+}
+
+/// `messages` with the fields that templates look for: those of OpenAI, and the name of the tool beside its result.
+pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs) -> Vec<Jinja> {
+    // Names of calls by id, as of the message that is looked at: ids may come again.
+    let mut names: HashMap<&str, &str> = HashMap::new();
+    let mut values = Vec::with_capacity(messages.len());
+    for message in messages {
+        names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
+        let (role, content) = (message.role.as_str(), &message.content);
+        values.push(match &message.tool_call_id {
+            Some(id) => {
+                let name = names.get(id.as_str()).copied();
+                context! { role, content, tool_call_id => id, name }
+            }
+            // Why two forms: templates ask whether there is such a field.
+            None if message.tool_calls.is_empty() => context! { role, content },
+            None => {
+                let tool_calls: Vec<Jinja> = message.tool_calls.iter().map(|call| to_call(call, arguments)).collect();
+                context! { role, content, tool_calls }
+            }
+        });
+    }
+    values
+}
+
+fn to_call(call: &ToolCall, arguments: ArgumentsAs) -> Jinja {
+    let (id, name) = (&call.id, &call.name);
+    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    let arguments = match (arguments, serde_json::from_str::<Value>(text)) {
+        (ArgumentsAs::Object, Ok(object @ Value::Object(_))) => Jinja::from(Serde(object)),
+        // Why: a history may hold what some other model wrote; its text is all that can be shown.
+        (ArgumentsAs::Object | ArgumentsAs::Text, _) => Jinja::from(text),
+    };
+    context! { id, type => "function", function => context! { name, arguments } }
+}

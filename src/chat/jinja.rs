@@ -1,0 +1,149 @@
+//! The dialect of chat templates: Python's Jinja with transformers' additions, rebuilt on minijinja.
+
+use std::borrow::Cow;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Value as Jinja};
+use minijinja::{Environment, ErrorKind};
+use serde_json::Value;
+
+/// Bounds the work of one rendering: templates come with models from strangers.
+const FUEL: u64 = 50_000_000;
+
+/// The name of the only template of an environment.
+pub(super) const CHAT: &str = "chat";
+
+/// Compiles `source` as the template [`CHAT`].
+///
+/// # Errors
+/// If it is no Jinja template.
+pub(super) fn environment(source: &str) -> Result<Environment<'static>, minijinja::Error> {
+    let mut env = Environment::new();
+    // Source: transformers compiles chat templates with trim_blocks and lstrip_blocks.
+    env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    env.set_fuel(Some(FUEL));
+    env.set_recursion_limit(64);
+    env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    env.add_filter("tojson", to_json);
+    env.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {
+        Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+    });
+    env.add_function("strftime_now", |format: String| -> Result<String, minijinja::Error> {
+        jiff::fmt::strtime::format(&format, &jiff::Zoned::now())
+            .map_err(|e| minijinja::Error::new(ErrorKind::InvalidOperation, e.to_string()))
+    });
+    env.add_template_owned(CHAT, without_generation_tags(source).into_owned())?;
+    Ok(env)
+}
+
+/// The source without the tags that mark the assistant's words for training; they print nothing.
+///
+/// Source: transformers, `apply_chat_template(return_assistant_tokens_mask=True)`: `{% generation %}`, `{% endgeneration %}`.
+fn without_generation_tags(source: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let (mut n_kept, mut at) = (0, 0);
+    while let Some(open) = source[at..].find("{%").map(|i| at + i) {
+        // Why: what is commented out stays so.
+        if let Some(comment) = source[at..open].find("{#").map(|i| at + i) {
+            let Some(end) = source[comment..].find("#}") else { break };
+            at = comment + end + 2;
+            continue;
+        }
+        let inside_at = open + 2;
+        let Some(close) = source[inside_at..].find("%}").map(|i| inside_at + i) else { break };
+        at = close + 2;
+        let inside = &source[inside_at..close];
+        let name = inside.trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
+        if matches!(name, "generation" | "endgeneration") {
+            // Why a comment: it trims whitespace around it as the tag would have.
+            let trims = |c: Option<char>| c.filter(|c| matches!(c, '-' | '+')).map(String::from).unwrap_or_default();
+            let (before, behind) = (trims(inside.chars().next()), trims(inside.chars().next_back()));
+            kept.push_str(&source[n_kept..open]);
+            kept.push_str(&format!("{{#{before} {behind}#}}"));
+            n_kept = at;
+        }
+    }
+    if n_kept == 0 { Cow::Borrowed(source) } else { Cow::Owned(kept + &source[n_kept..]) }
+}
+
+/// `tojson` as transformers has it: Python's spacing, no escapes for HTML or for letters beyond ASCII.
+fn to_json(value: &Jinja, kwargs: Kwargs) -> Result<String, minijinja::Error> {
+    let indent: Option<usize> = kwargs.get("indent")?;
+    let _ensure_ascii: Option<bool> = kwargs.get("ensure_ascii")?;
+    kwargs.assert_all_used()?;
+    let value =
+        serde_json::to_value(value).map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+    let mut out = String::new();
+    python_json(&value, indent.map(|n| n.min(16)), 0, &mut out);
+    Ok(out)
+}
+
+fn python_json(value: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
+    let newline = |depth: usize, out: &mut String| {
+        if let Some(n) = indent {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', n * depth));
+        }
+    };
+    let separate = |i: usize, out: &mut String| {
+        if i > 0 {
+            out.push_str(if indent.is_some() { "," } else { ", " });
+        }
+        newline(depth + 1, out);
+    };
+    match value {
+        Value::Array(items) if !items.is_empty() => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                separate(i, out);
+                python_json(item, indent, depth + 1, out);
+            }
+            newline(depth, out);
+            out.push(']');
+        }
+        Value::Object(map) if !map.is_empty() => {
+            out.push('{');
+            for (i, (key, item)) in map.iter().enumerate() {
+                separate(i, out);
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push_str(": ");
+                python_json(item, indent, depth + 1, out);
+            }
+            newline(depth, out);
+            out.push('}');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minijinja::value::Serde;
+
+    #[test]
+    fn reads_pythons_dialect() {
+        let value: Value = serde_json::from_str(r#"{"role": " hi é ", "x": [1, "<"]}"#).expect("JSON");
+        for (source, expected) in [
+            ("{{ v.role.strip().upper() }}", "HI É"),
+            ("{{ v | tojson }}", r#"{"role": " hi é ", "x": [1, "<"]}"#),
+            ("{{ v.x | tojson(indent=2) }}", "[\n  1,\n  \"<\"\n]"),
+            ("{%- for m in [1, 2] %}\n  {%- if loop.first %}{% continue %}{% endif %}\n{%- endfor %}ok", "ok"),
+            ("{{ strftime_now('%Y')[:2] }}", "20"),
+            ("{# {% generation %} #}{%- if true -%} x {%- endif -%}{{ '{%}' }}", "x{%}"),
+            ("a {% generation %}b{%- endgeneration -%} c{% if true %}d{% endif %}", "a bcd"),
+            ("{{ v.x[::-1] | join(',') }}{{ 'a b'.split(' ')[-1] }}{{ v.items() | list | length }}", "<,1b2"),
+        ] {
+            let env = environment(source).expect(source);
+            let rendered = env.get_template(CHAT).expect("is there").render(minijinja::context! { v => Serde(&value) });
+            assert_eq!(rendered.expect(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn endless_templates_end() {
+        let endless = "{% for a in range(10000) %}{% for b in range(10000) %}{% for c in range(10000) %}x{% endfor %}{% endfor %}{% endfor %}";
+        let env = environment(endless).expect("compiles");
+        assert!(env.get_template(CHAT).expect("is there").render(()).is_err());
+    }
+}

@@ -1,0 +1,95 @@
+//! Chat templates of real models: they render, and what they know of tools is found out.
+//!
+//! The templates are not part of this repository: scripts/get-templates fetches them into the cache.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use drawplate::chat::{ChatTemplate, Instructions, Message, Role, instruct};
+use drawplate::schema::{Document, Limits};
+use drawplate::tools::{Tool, ToolCall, ToolChoice};
+use serde_json::{Value, json};
+
+fn folder() -> Option<PathBuf> {
+    let release = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/llama-sources")).unwrap();
+    let version = release.lines().find_map(|line| line.strip_prefix("version=")).unwrap();
+    let folder = drawplate::config::cache_dir().join(format!("suites/llama-models-{version}"));
+    folder.is_dir().then_some(folder)
+}
+
+/// A conversation in which a tool was called.
+fn messages() -> Vec<Message> {
+    let call = ToolCall { id: "callid001".into(), name: "weather".into(), arguments: r#"{"city": "Oslo"}"#.into() };
+    vec![
+        Message::text(Role::System, "system text"),
+        Message::text(Role::User, "first question"),
+        Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "") },
+        Message { tool_call_id: Some("callid001".into()), ..Message::text(Role::Tool, "nine degrees") },
+        Message::text(Role::Assistant, "first answer"),
+        Message::text(Role::User, "second question"),
+    ]
+}
+
+/// What a template does: the format in which it shows calls, `prompt` if the prompt has to, or why it refuses.
+fn verdict(source: &str) -> Value {
+    let template = match ChatTemplate::new(Some(source), ("<s>", "</s>"), false, std::iter::empty()) {
+        Ok(template) => template,
+        Err(error) => return format!("refused: {error}").into(),
+    };
+    let support = template.tools();
+    let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let tools = [Tool {
+        name: "weather".into(),
+        description: Some("tells the weather".into()),
+        parameters: Arc::new(Document::parse(parameters, Limits::default()).unwrap()),
+    }];
+    let native: Vec<Value> = tools.iter().filter(|_| support.is_native).map(Tool::definition).collect();
+    let with_tools = Instructions { tools: Some((&tools, &ToolChoice::Auto)), schema: None };
+    let without = Instructions { tools: None, schema: None };
+    let plain: Vec<Message> =
+        messages().into_iter().filter(|m| m.tool_calls.is_empty() && m.role != Role::Tool).collect();
+    for (messages, native, instructions, wanted) in [
+        (&plain, &[][..], without, &["system text", "second question"][..]),
+        (
+            &messages(),
+            &native,
+            with_tools,
+            &["system text", "tells the weather", "Oslo", "nine degrees", "second question"],
+        ),
+    ] {
+        let text: String = match template.render(&instruct(messages, support, instructions), native) {
+            Ok(segments) => segments.into_iter().map(|segment| segment.text).collect(),
+            Err(error) => return format!("refused: {error}").into(),
+        };
+        if let Some(missing) = wanted.iter().find(|wanted| !text.contains(**wanted)) {
+            return format!("loses '{missing}'").into();
+        }
+    }
+    if support.is_native { support.format.name.into() } else { "prompt".into() }
+}
+
+#[test]
+fn real_templates_render_and_what_they_know_of_tools_is_found() {
+    let Some(folder) = folder() else {
+        eprintln!("skipped: the templates are not in the cache (scripts/get-templates)");
+        return;
+    };
+    let mut verdicts: BTreeMap<String, Value> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder.join("templates")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "jinja") {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            verdicts.insert(name, verdict(&std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates.json");
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&table, serde_json::to_string_pretty(&verdicts).unwrap() + "\n").unwrap();
+    }
+    let expected: BTreeMap<String, Value> = serde_json::from_str(&std::fs::read_to_string(&table).unwrap()).unwrap();
+    for (name, verdict) in &verdicts {
+        assert_eq!(expected.get(name), Some(verdict), "{name}; if that is right: UPDATE=1 cargo test real_templates");
+    }
+    assert_eq!(expected.len(), verdicts.len());
+}
