@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The load of scripts/soak, which starts the server: bound and free, streamed and plain, with clients that hang up at random.
 
-Every finished bound answer is parsed and held against its schema, and the resident memory of PID is noted every ten seconds.
+Every finished bound answer is parsed and held against its schema, and the resident memory of PID is noted every ten seconds,
+without the cells of earlier prompts: their cache has a budget of its own (--prefix-cache-mib) and fills up to it.
 Prints one line a minute; exits with 1 if an answer was wrong or memory grew.
 """
 import argparse, json, pathlib, random, re, socket, statistics, sys, threading, time, urllib.error, urllib.parse, urllib.request
@@ -83,10 +84,12 @@ while any(thread.is_alive() for thread in threads):
         status = pathlib.Path(f"/proc/{args.pid}/status").read_text()
     except OSError:
         sys.exit("the server is gone")
-    memory.append((time.time() - started, int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024))
+    metrics = urllib.request.urlopen(f"{args.url}/metrics", timeout=60).read().decode()
+    kept = float(re.search(r"^drawplate_prefix_cache_bytes (\S+)$", metrics, re.M).group(1)) / 2**20
+    memory.append((time.time() - started, int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024 - kept))
     if time.time() - last > 60:
         last = time.time()
-        print(f"{(last - started) / 60:5.1f} min  {memory[-1][1]:.0f} MiB  {count}  wrong {len(wrong)}", flush=True)
+        print(f"{(last - started) / 60:5.1f} min  {memory[-1][1]:.0f} MiB and {kept:.0f} kept  {count}  wrong {len(wrong)}", flush=True)
 [print("WRONG", line) for line in wrong[:10]]
 # The first fifth warms caches up to their bounds.
 half = [m for t, m in memory if t > memory[-1][0] * 0.2]

@@ -19,6 +19,9 @@ impl<S> Entry<S> {
     }
 }
 
+/// Every prompt is compared with each entry, so there are not more than this, however small they are.
+const MAX_ENTRIES: usize = 256;
+
 /// Entries, the latest used last.
 pub(super) struct PrefixCache<S> {
     entries: VecDeque<Entry<S>>,
@@ -52,7 +55,7 @@ impl<S> PrefixCache<S> {
     pub(super) fn give_back(&mut self, entry: Entry<S>) {
         self.entries.push_back(entry);
         self.n_bytes = self.entries.iter().map(|entry| entry.n_bytes).sum();
-        while self.n_bytes > self.max_bytes {
+        while self.n_bytes > self.max_bytes || self.entries.len() > MAX_ENTRIES {
             let Some(oldest) = self.entries.pop_front() else { break };
             self.n_bytes -= oldest.n_bytes;
         }
@@ -94,5 +97,13 @@ mod tests {
         assert_eq!(cache.n_bytes(), 10);
         assert!(cache.covers(&[1, 2, 6], 2) && !cache.covers(&[1, 2, 6, 7], 2));
         assert!(cache.take(9).is_none());
+    }
+
+    #[test]
+    fn small_entries_are_bounded_by_number() {
+        let mut cache = PrefixCache::new(usize::MAX);
+        (0..).take(MAX_ENTRIES + 5).for_each(|token| cache.put(vec![token], (), 1));
+        assert_eq!((cache.tokens().count(), cache.n_bytes()), (MAX_ENTRIES, MAX_ENTRIES));
+        assert_eq!(cache.tokens().next(), Some(&[5][..]), "the oldest went first");
     }
 }

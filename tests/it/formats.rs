@@ -10,6 +10,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
+use crate::support::grammar;
+
 const N_WALKS: usize = 150;
 const MAX_TOKENS: usize = 120;
 
@@ -102,5 +104,28 @@ fn ordinary_values_have_a_spelling_that_the_mask_accepts() {
                 "{name}: the mask wants more after {text}"
             );
         }
+    }
+}
+
+/// RFC 3339 has a year 0000, and the calendars of some clients do not.
+#[test]
+fn endings_of_dates_are_read_by_every_client() {
+    let vocab = fake_vocab().unwrap();
+    for (format, start, ending) in [
+        ("date", "", "\"1111-11-11\""),
+        ("date", "\"20", "11-11-11\""),
+        ("date", "\"000", "1-11-11\""),
+        ("time", "", "\"11:11:11Z\""),
+        ("date-time", "", "\"1111-11-11T11:11:11Z\""),
+    ] {
+        let mut matcher = grammar(&vocab, json!({"type": "string", "format": format})).matcher();
+        for byte in start.bytes() {
+            assert_eq!(matcher.accept(u32::from(byte)).unwrap(), Verdict::Taken, "{format} {start}");
+        }
+        assert_eq!(
+            matcher.closing().map(|text| String::from_utf8(text).unwrap()).as_deref(),
+            Some(ending),
+            "{format} {start}"
+        );
     }
 }

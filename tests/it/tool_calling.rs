@@ -6,8 +6,8 @@ use drawplate::chat::{Delta, Split, SplitOptions};
 use drawplate::engine::{FakeMode, fake_vocab};
 use drawplate::grammar::{Budget, Compiler, Verdict};
 use drawplate::schema::{Document, Limits};
-use drawplate::tools::format::{HERMES, Otherwise};
-use drawplate::tools::{Tool, ToolChoice};
+use drawplate::tools::format::{FORMATS, Otherwise, ToolFormat};
+use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::support::{Setup, TestServer, chat_body, fold};
@@ -128,8 +128,8 @@ fn is_valid(schema: &Value, text: &str) -> bool {
 }
 
 /// The calls of an answer's text, and its content; what breaks off inside a call's head is no call yet.
-fn take_apart(text: &[u8], calls_follow_text: bool) -> (String, Vec<(String, String)>) {
-    let mut split = Split::new(SplitOptions { format: Some(HERMES), calls_follow_text, stop: Vec::new() });
+fn take_apart(format: &ToolFormat, text: &[u8], calls_follow_text: bool) -> (String, Vec<(String, String)>) {
+    let mut split = Split::new(SplitOptions { format: Some(*format), calls_follow_text, stop: Vec::new() });
     let deltas = split.push(text).unwrap().into_iter().chain(split.finish().unwrap());
     let (mut content, mut calls) = (String::new(), Vec::new());
     for delta in deltas {
@@ -149,29 +149,39 @@ fn every_beginning_of_an_answer_has_an_ending() {
     let tools = [tool("note", note()), tool("note_all", notes())];
     let vocab = fake_vocab().unwrap();
     let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
-    let schema = Otherwise::Schema(document(ok()));
+    for format in FORMATS {
+        every_beginning_ends(format, &tools, &compiler, &Otherwise::Schema(document(ok())));
+    }
+}
+
+fn every_beginning_ends(format: &ToolFormat, tools: &[Tool], compiler: &Compiler, schema: &Otherwise) {
     let all = r#"{"notes": [{"text": "abc", "when": "2026-01-01", "tags": ["a"]}]}"#;
-    let named = format!("<tool_call>\n{{\"name\": \"note_all\", \"arguments\": {all}}}\n</tool_call>");
+    let call = |name: &str, arguments: &str| {
+        format.render_call(&ToolCall { id: String::new(), name: name.into(), arguments: arguments.into() })
+    };
+    let (one, named) = (call("note", r#"{"text": "ab\u00e9d", "when": "2026-01-01"}"#), call("note_all", all));
+    let between = format.separator;
     for (choice, parallel, otherwise, text) in [
-        (ToolChoice::Auto, true, &Otherwise::Prose, format!("I <tool note é. {NOTE}\n{NOTE}")),
-        (ToolChoice::Required, true, &Otherwise::Prose, format!("{NOTE}\n{named}")),
-        (ToolChoice::Required, false, &Otherwise::Prose, NOTE.to_owned()),
+        (ToolChoice::Auto, true, &Otherwise::Prose, format!("I <tool note é. {one}{between}{one}")),
+        (ToolChoice::Required, true, &Otherwise::Prose, format!("{one}{between}{named}")),
+        (ToolChoice::Required, false, &Otherwise::Prose, one.clone()),
         (ToolChoice::Named("note_all".into()), true, &Otherwise::Prose, named),
-        (ToolChoice::Auto, true, &schema, format!("{NOTE}\n{NOTE}")),
-        (ToolChoice::Auto, true, &schema, r#"{"ok": true}"#.to_owned()),
+        (ToolChoice::Auto, true, schema, format!("{one}{between}{one}")),
+        (ToolChoice::Auto, true, schema, r#"{"ok": true}"#.to_owned()),
     ] {
-        let mut matcher = compiler.compile(&HERMES.spec(&tools, &choice, parallel, otherwise)).unwrap().matcher();
+        let mut matcher = compiler.compile(&format.spec(tools, &choice, parallel, otherwise)).unwrap().matcher();
         for n in 0..=text.len() {
-            let ending =
-                matcher.closing().unwrap_or_else(|| panic!("{choice:?}: no ending of {:?}", &text.as_bytes()[..n]));
+            let ending = matcher
+                .closing()
+                .unwrap_or_else(|| panic!("{}, {choice:?}: no ending of {:?}", format.name, &text.as_bytes()[..n]));
             let is_prose = choice == ToolChoice::Auto && matches!(otherwise, Otherwise::Prose);
-            let (content, calls) = take_apart(&[&text.as_bytes()[..n], &ending].concat(), is_prose);
+            let (content, calls) = take_apart(format, &[&text.as_bytes()[..n], &ending].concat(), is_prose);
             for (name, arguments) in &calls {
                 assert!(is_valid(if name == "note" { &tools[0] } else { &tools[1] }.parameters.value(), arguments));
             }
             match (&choice, otherwise) {
                 (ToolChoice::Auto, Otherwise::Prose) => {
-                    let (_, begun) = take_apart(&text.as_bytes()[..n], is_prose);
+                    let (_, begun) = take_apart(format, &text.as_bytes()[..n], is_prose);
                     assert_eq!(calls.len(), begun.len(), "a call that nobody began: {n}");
                 }
                 (ToolChoice::Auto, Otherwise::Schema(_)) => assert!(!calls.is_empty() || is_valid(&ok(), &content)),

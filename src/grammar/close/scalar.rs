@@ -20,7 +20,7 @@ const MAX_FUEL: u64 = 4_000_000;
 #[derive(Clone)]
 pub(super) struct Texts {
     regex: Regex,
-    /// One byte of each class that the automaton tells apart, plain ones first.
+    /// One byte of each class that the automaton tells apart, those that read best first.
     alphabet: Vec<u8>,
 }
 
@@ -42,7 +42,9 @@ impl Texts {
 
     fn new(regex: Regex) -> Self {
         let mut classes = HashSet::new();
-        let plain = b"\"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@.-/:_";
+        // Why 0 last of the digits, and capitals first: there is a year 0000 in RFC 3339, and a small z for UTC, but not
+        // in every client's library.
+        let plain = b"\"1234567890ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@.-/:_";
         let alphabet =
             plain.iter().copied().chain(0x20..=0xFF).filter(|byte| classes.insert(regex.alpha().map(*byte))).collect();
         Self { regex, alphabet }

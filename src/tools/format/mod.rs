@@ -1,8 +1,8 @@
 //! Tool formats as data. A family is one [`ToolFormat`]; the shape of its answers is a file in grammars/.
 
-mod hermes;
+mod tagged;
 
-pub use hermes::HERMES;
+pub use tagged::HERMES;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -30,14 +30,16 @@ pub struct ToolFormat {
     pub separator: &'static str,
     /// Around a tool's result.
     pub result: (&'static str, &'static str),
-    /// What the model is told about tools and the format; `{tools}` stands for one JSON object per line.
+    /// What the model is told about tools and the format; `{tools}` stands for one JSON object per line, `{call}` for a
+    /// call as it is written.
     pub instructions: &'static str,
     /// Added if it must call a tool.
     pub instructions_required: &'static str,
 }
 
 /// Every family.
-pub const FORMATS: [&ToolFormat; 1] = [&HERMES];
+pub const FORMATS: [&ToolFormat; 5] =
+    [&HERMES, &tagged::REKA, &tagged::EXAONE, &tagged::LONGCAT, &tagged::FUNCTIONARY_3_1];
 
 /// What an answer with tools may be besides calls.
 #[derive(Clone, Debug)]
@@ -69,7 +71,8 @@ impl ToolFormat {
             }
         };
         let mut lark = format!("start: {start}\n{}\n", self.shape);
-        let _ = writeln!(lark, "OPEN: {}\nSEPARATOR: {}", quote(self.open), quote(self.separator));
+        let next = format!("{}{}", self.separator, self.open);
+        let _ = writeln!(lark, "OPEN: {}\nNEXT: {}", quote(self.open), quote(&next));
         let callable = tools.iter().enumerate().filter(|(_, tool)| match choice {
             ToolChoice::Named(name) => tool.name == *name,
             ToolChoice::None | ToolChoice::Auto | ToolChoice::Required => true,
@@ -98,7 +101,9 @@ impl ToolFormat {
     #[must_use]
     pub fn describe(&self, tools: &[Tool]) -> String {
         let lines: Vec<String> = tools.iter().map(|tool| tool.definition().to_string()).collect();
-        self.instructions.replace("{tools}", &lines.join("\n"))
+        let call = ToolCall { id: String::new(), name: "function name".into(), arguments: "{…}".into() };
+        // Why last: definitions come from strangers, and may hold what stands for a call.
+        self.instructions.replace("{call}", &self.render_call(&call)).replace("{tools}", &lines.join("\n"))
     }
 
     /// What the model is told besides, if it must call a tool.
