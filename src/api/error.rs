@@ -158,7 +158,7 @@ impl From<PrepareError> for ApiError {
                 Some("max_tokens"),
                 Some("max_tokens_too_small"),
                 format!(
-                    "The shortest answer that satisfies this schema takes {n_needed} tokens, but only {n_allowed} can be generated. Allow at least {n_needed}, or start the server with --no-close to have answers cut off."
+                    "The shortest answer that satisfies this request (its schema, or the call that it demands) takes {n_needed} tokens, but only {n_allowed} can be generated. Allow at least {n_needed}, or start the server with --no-close to have answers cut off."
                 ),
             ),
             PrepareError::TooLong { n_prompt, n_ctx } => Self::bad_request(
