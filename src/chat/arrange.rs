@@ -1,5 +1,6 @@
 //! Messages as templates take them, in the arrangements that strict templates ask for.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use minijinja::context;
@@ -19,9 +20,10 @@ pub(super) enum ArgumentsAs {
     Text,
 }
 
-/// The arrangements of `messages` that keep their meaning, the one that is asked for first.
-pub(super) fn arrangements(messages: &[Message]) -> [Vec<Message>; 3] {
-    [messages.to_vec(), merged(messages, true), merged(messages, false)]
+/// The arrangements of `messages` that keep their meaning, the one that is asked for first; each made when it is wanted.
+pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_, [Message]>> {
+    let others = [true, false].into_iter().map(|keep_system| Cow::Owned(merged(messages, keep_system)));
+    std::iter::once(Cow::Borrowed(messages)).chain(others)
 }
 
 /// All system messages in one at the front (or, without `keep_system`, in the first user message), and neighbours of

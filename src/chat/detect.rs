@@ -38,20 +38,22 @@ const NAME: &str = "fn_alpha";
 const SYSTEM: &str = "system_alpha";
 const QUESTION: &str = "question_alpha";
 const ANSWER: &str = "answer_alpha";
-const SHOWN: [&str; 4] = [SYSTEM, "desc_alpha", "key_alpha", "result_alpha"];
+const DESCRIPTION: &str = "desc_alpha";
+const KEY: &str = "key_alpha";
+const RESULT: &str = "result_alpha";
 
 /// Finds the format that `render` writes calls in. `controls` are the names of control tokens.
 pub(super) fn detect(
     controls: &[&str],
     render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>,
 ) -> ToolSupport {
-    let tools = [json!({"type": "function", "function": {"name": NAME, "description": SHOWN[1], "parameters": {
-        "type": "object", "properties": {"key_one": {"type": "string"}, "key_two": {"type": "integer"}, SHOWN[2]: {}}}}})];
+    let tools = [json!({"type": "function", "function": {"name": NAME, "description": DESCRIPTION, "parameters": {
+        "type": "object", "properties": {"key_one": {"type": "string"}, "key_two": {"type": "integer"}, KEY: {}}}}})];
+    let (called, answered) = (called(), answered());
     // Why text first: what the model wrote is copied, and found in its cache again; an object is written anew.
     for arguments in [ArgumentsAs::Text, ArgumentsAs::Object] {
-        let (called, answered) = (called(), answered());
         let Some(text) = render(&called, &tools, arguments) else { continue };
-        if SHOWN.iter().any(|shown| !text.contains(shown)) {
+        if [SYSTEM, DESCRIPTION, KEY, RESULT].iter().any(|shown| !text.contains(shown)) {
             continue;
         }
         let Some(plain) = render(&answered, &tools, arguments) else { continue };
@@ -88,7 +90,7 @@ fn called() -> Vec<Message> {
     };
     // Source: Mistral's templates take ids of nine letters and digits only.
     let tool_calls = vec![call("callid001", 1), call("callid002", 2)];
-    let result = |id: &str| Message { tool_call_id: Some(id.to_owned()), ..Message::text(Role::Tool, SHOWN[3]) };
+    let result = |id: &str| Message { tool_call_id: Some(id.to_owned()), ..Message::text(Role::Tool, RESULT) };
     vec![
         Message::text(Role::System, SYSTEM),
         Message::text(Role::User, QUESTION),

@@ -252,7 +252,9 @@ fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<(Vec<T
         Output::JsonObject => Some(("json_object", None, None)),
         Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
     };
-    let definitions: Vec<Value> = tools.iter().map(Tool::definition).collect();
+    let support = model.template.tools();
+    // Only what the template is to show is written down for it.
+    let definitions: Vec<Value> = tools.iter().filter(|_| support.is_native).map(Tool::definition).collect();
     let with = |shows_schema: bool| -> Result<Vec<TokenId>, PrepareError> {
         let instructions = Instructions {
             tools: (!tools.is_empty()).then_some((tools, &request.tool_choice)),
@@ -262,7 +264,6 @@ fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<(Vec<T
             let native = if support.is_native { definitions.as_slice() } else { &[] };
             model.template.render(&instruct(&request.messages, support, instructions), native)
         };
-        let support = model.template.tools();
         let segments = match render(support) {
             // Why: some templates take no tool without a description, or no call beside text.
             Err(TemplateError::Refused(_)) if support.is_native => render(support.by_prompt()),

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use super::build::build;
 use super::cache::{Cache, Key};
-use super::close::{Answer, Calls, Closer};
+use super::close::{Answer, Calls};
 use super::lower::Thrift;
 use super::piece::Piece;
 use super::rules::Rules;
 use super::spec::{ALONE, ANSWER, Call, Spec, Style};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab, lark};
-use crate::guard::{Places, Watches};
+use crate::guard::Places;
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
 
@@ -315,10 +315,14 @@ pub fn summarize(document: &Document, deadline: &Deadline) -> Result<Summary, Sc
 /// The schemas of a spec with their names.
 type Pieces = Vec<(String, Arc<Piece>)>;
 
+/// Each call asks for its schema, and there may be hundreds.
+fn by_name(pieces: &Pieces) -> HashMap<&str, &Piece> {
+    pieces.iter().map(|(name, piece)| (name.as_str(), piece.as_ref())).collect()
+}
+
 fn places(spec: &Spec, pieces: &Pieces) -> Places {
-    let watches: HashMap<&str, &Arc<Watches>> =
-        pieces.iter().map(|(name, piece)| (name.as_str(), &piece.watches)).collect();
-    let find = |wanted: &str| watches.get(wanted).map(|watches| Arc::clone(watches));
+    let pieces = by_name(pieces);
+    let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.watches));
     let calls = spec.calls.iter().flat_map(|calls| &calls.each);
     Places {
         start: find(ANSWER),
@@ -327,9 +331,8 @@ fn places(spec: &Spec, pieces: &Pieces) -> Places {
 }
 
 fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
-    let closers: HashMap<&str, &Arc<Closer>> =
-        pieces.iter().map(|(name, piece)| (name.as_str(), &piece.closer)).collect();
-    let find = |wanted: &str| closers.get(wanted).map(|closer| Arc::clone(closer));
+    let pieces = by_name(pieces);
+    let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.closer));
     let calls = spec.calls.as_ref().map(|calls| {
         let one = |call: &Call| Some((call.head.clone(), find(&call.schema)?, call.tail.clone()));
         Calls::new(&calls.open, &calls.separator, calls.follow_prose, calls.each.iter().filter_map(one))
