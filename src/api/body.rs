@@ -12,18 +12,35 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::error::ApiError;
 use super::{AppState, MAX_BODY_BYTES};
+use crate::generation::aside;
 
 /// Clients that announce a body and do not send it lose their room.
 const READ_TIME: Duration = Duration::from_secs(60);
+/// Bytes of JSON that are read in the time of a few tokens.
+const LARGE: usize = 64 << 10;
 /// So much of a body that is too large is read and thrown away, for so long at most, before it is refused.
 const MAX_DRAINED_BYTES: usize = 256 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// A request's body as JSON, whatever its content type.
 pub(super) struct JsonBody {
-    pub(super) value: Value,
+    value: Value,
+    /// Whether going through it takes longer than other connections should wait.
+    is_large: bool,
     /// The body's share of memory, given back when what was made of it is gone.
-    pub(super) room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl JsonBody {
+    /// Makes a request of it. Returns the body's share of memory too.
+    pub(super) fn read<T>(
+        self,
+        read: impl FnOnce(&Value) -> Result<T, ApiError>,
+    ) -> Result<(T, Option<OwnedSemaphorePermit>), ApiError> {
+        let Self { value, is_large, room } = self;
+        let all = move || read(&value);
+        Ok((if is_large { aside(all) } else { all() }?, room))
+    }
 }
 
 impl FromRequest<Arc<AppState>> for JsonBody {
@@ -40,7 +57,10 @@ impl FromRequest<Arc<AppState>> for JsonBody {
             // Whatever comes of it, the answer is the same.
             let _drained = tokio::time::timeout(DRAIN_TIME, drain(&mut body)).await;
         }
-        Ok(Self { value: parse(&read?)?, room })
+        let bytes = read?;
+        let is_large = bytes.len() > LARGE;
+        let value = if is_large { aside(|| parse(&bytes)) } else { parse(&bytes) }?;
+        Ok(Self { value, is_large, room })
     }
 }
 

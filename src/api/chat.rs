@@ -44,9 +44,7 @@ pub(super) struct AnswerForm {
 
 /// Answers a chat request, plain or as a stream.
 pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -> Result<Response, ApiError> {
-    let JsonBody { value, room } = body;
-    let (wire, unknown) = ChatRequest::read(&value)?;
-    drop(value);
+    let ((wire, unknown), room) = body.read(|value| ChatRequest::read(value).map_err(ApiError::from))?;
     if let (Some(first), true) = (unknown.first(), state.options.reject_unknown_fields) {
         return Err(ApiError::bad_request(
             Some(first),

@@ -33,9 +33,7 @@ struct Refusal {
 
 /// Checks a schema.
 pub(super) async fn check(State(state): State<Arc<AppState>>, body: JsonBody) -> Result<Json<SchemaCheck>, ApiError> {
-    let JsonBody { value, room } = body;
-    let schema = read(&value)?;
-    drop(value);
+    let (schema, room) = body.read(|value| read(value).map_err(ApiError::from))?;
     let result = state.generator.check_schema(schema).await;
     drop(room);
     let (error, report) = match result {

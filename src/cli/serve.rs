@@ -70,6 +70,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
     ));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        // Why: the model takes the cores; each token is little work here, and threads that wake each other are more.
+        .worker_threads(std::thread::available_parallelism().map_or(1, |n| n.get().div_ceil(2)))
         // Why: finished answers are judged on these threads, by schemas from strangers.
         .thread_stack_size(crate::guard::STACK_BYTES)
         .build()

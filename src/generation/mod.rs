@@ -1,12 +1,14 @@
 //! The endpoint-neutral middle: a [`Request`] becomes [`Prepared`], then an [`Answer`] that grows, then a
 //! [`Completion`]. Chat and other endpoints meet here. Not here: HTTP, wire formats.
 
+mod aside;
 mod check_schema;
 mod generator;
 mod output;
 mod prepare;
 mod request;
 
+pub(crate) use aside::aside;
 pub use generator::{Generator, GeneratorOptions, StartError};
 pub(crate) use output::new_id;
 pub use output::{Answer, AnswerError, Choice, Completion, Finish, LogprobEntry, Update, Usage};

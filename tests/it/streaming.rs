@@ -61,6 +61,19 @@ fn streamed_and_plain_are_the_same() {
 }
 
 #[test]
+fn tokens_that_are_there_come_in_one_chunk() {
+    let schema = json!({"type": "object", "additionalProperties": false, "required": ["the_only_key_that_there_is"],
+        "properties": {"the_only_key_that_there_is": {"enum": ["the only value that it may have"]}}});
+    let server = TestServer::start(Setup::default());
+    let chunks = server.stream(&bound_body(schema, json!({"stream_options": {"include_usage": true}})));
+    let with_text =
+        chunks.iter().filter(|c| c["choices"][0]["delta"]["content"].as_str().is_some_and(|s| !s.is_empty()));
+    let (n_chunks, n_tokens) =
+        (with_text.count() as u64, chunks[chunks.len() - 1]["usage"]["completion_tokens"].as_u64());
+    assert!(n_chunks * 2 < n_tokens.unwrap(), "{n_chunks} chunks for {n_tokens:?} tokens");
+}
+
+#[test]
 fn every_prefix_of_a_bound_stream_begins_like_json() {
     let server = TestServer::start(Setup::default());
     let chunks = server.stream(&bound_body(

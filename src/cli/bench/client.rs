@@ -74,11 +74,13 @@ impl Client {
             let text = response.body_mut().read_to_string().unwrap_or_default();
             return Err(format!("HTTP {}: {}", response.status().as_u16(), text.chars().take(300).collect::<String>()));
         }
-        for line in BufReader::new(response.body_mut().as_reader()).lines() {
+        let mut lines = BufReader::new(response.body_mut().as_reader()).lines();
+        while let Some(line) = lines.next() {
             let line = line.map_err(|e| e.to_string())?;
             let Some(data) = line.strip_prefix("data:").map(str::trim) else { continue };
             if data == "[DONE]" {
-                return Ok(());
+                // Why: a connection whose answer was read to its end is used again, as SDKs do.
+                return lines.try_for_each(|line| line.map(drop)).map_err(|e| e.to_string());
             }
             let chunk: Value = serde_json::from_str(data).map_err(|e| format!("a part is no JSON: {e}"))?;
             if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
