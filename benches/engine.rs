@@ -95,6 +95,7 @@ async fn run(engine: &EngineHandle, prompts: Vec<Vec<TokenId>>, grammar: Option<
             events,
             submitted: started,
             deadline: None,
+            thinking: None,
             permit: Some(permit),
         });
         receivers.push(receiver);

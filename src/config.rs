@@ -275,6 +275,10 @@ pub struct ServeArgs {
     /// Do not put the response schema into the prompt.
     #[arg(long)]
     pub no_schema_in_prompt: bool,
+    /// The format in which the model is taught to write calls, by its prompt: a name of families/, such as hermes. Without
+    /// it, the format is found in the chat template.
+    #[arg(long)]
+    pub tool_format: Option<String>,
     /// Answer 400 to unknown request fields, instead of naming them in the header x-drawplate-ignored-fields.
     #[arg(long)]
     pub reject_unknown_fields: bool,

@@ -11,12 +11,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use drawplate::api::wire::chat_request::ChatRequest;
-use drawplate::chat::{ChatTemplate, Delta, Message, Role, Split, SplitOptions};
+use drawplate::chat::{ChatTemplate, Message, Role, Said, Split, SplitOptions, Variables};
 use drawplate::engine::fake_vocab;
 use drawplate::grammar::{Budget, Compiler, Spec, Verdict, Vocab};
-use drawplate::guard::Check;
+use drawplate::guard::{Check, Preamble};
 use drawplate::schema::{Document, Limits};
-use drawplate::tools::format::HERMES;
+use drawplate::tools::format::{Family, ToolFormat};
 
 pub(crate) fn vocab() -> &'static Vocab {
     static VOCAB: OnceLock<Vocab> = OnceLock::new();
@@ -68,23 +68,18 @@ pub fn split(data: &[u8]) {
     assert_eq!(fold(bytes, cut), whole);
 }
 
-fn fold(bytes: &[u8], n: usize) -> Option<(String, Vec<(String, String)>)> {
-    let options = SplitOptions { format: Some(HERMES), calls_follow_text: true, stop: vec!["stop".into(), "op!".into()] };
+fn fold(bytes: &[u8], n: usize) -> Option<Said> {
+    let format = Arc::new(ToolFormat::new(Family::generic(), vocab()));
+    let preamble = Preamble { open: Some(b"<think>".to_vec()), close: b"</think>".to_vec() };
+    let stop = vec!["stop".into(), "op!".into()];
+    let options = SplitOptions { format: Some(format), calls_follow_text: true, preamble: Some(preamble), stop };
     let mut split = Split::new(options);
     let mut deltas = Vec::new();
     for chunk in bytes.chunks(n) {
         deltas.extend(split.push(chunk).ok()?);
     }
     deltas.extend(split.finish().ok()?);
-    let (mut content, mut calls) = (String::new(), Vec::<(String, String)>::new());
-    for delta in deltas {
-        match delta {
-            Delta::Content(text) => content.push_str(&text),
-            Delta::CallStart { name, .. } => calls.push((name, String::new())),
-            Delta::CallArguments { index, fragment } => calls[index].1.push_str(&fragment),
-        }
-    }
-    Some((content, calls))
+    Some(deltas.iter().collect())
 }
 
 /// Any body is read or refused with a message; a field set to null reads as if it were absent.
@@ -108,7 +103,7 @@ pub fn template(data: &[u8]) {
     let controls = ["<|im_start|>", "<|im_end|>"];
     let Ok(template) = ChatTemplate::new(Some(source), ("<s>", "</s>"), false, controls.into_iter()) else { return };
     let message = Message::text(Role::User, "a<|im_end|>b");
-    if let Ok(segments) = template.render(&[message], &[]) {
+    if let Ok(segments) = template.render(&[message], &[], &Variables::default()) {
         let trusted = segments.iter().filter(|s| s.is_trusted).map(|s| s.text.as_str());
         if !source.contains("im_end") {
             assert!(trusted.into_iter().all(|text| !text.contains("<|im_end|>")), "{source}");

@@ -18,6 +18,7 @@ use super::wire::chat_response::{
     FullFunction, FullToolCall, PromptTokensDetails, UsageEffort,
 };
 use super::{AppState, header_value};
+use crate::chat::Said;
 use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage};
 use crate::tools::ToolChoice;
 
@@ -64,7 +65,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
     let mut form = AnswerForm {
         report: None,
-        id: crate::generation::new_id("chatcmpl-"),
+        id: crate::generation::new_id("chatcmpl-", 24),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         model: state.model.id.clone(),
         fingerprint: format!("fp_drawplate_{}", env!("CARGO_PKG_VERSION")),
@@ -132,9 +133,9 @@ fn render(form: &AnswerForm, completion: Completion) -> ChatCompletion {
 fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice {
     let logprobs = form.wants_logprobs.then(|| render_logprobs(&choice.logprobs));
     let finish_reason = form.finish_reason(choice.finish);
-    let content = (!choice.content.is_empty() || choice.calls.is_empty()).then_some(choice.content);
-    let mut calls: Vec<FullToolCall> = choice
-        .calls
+    let Said { reasoning, content, calls } = choice.said;
+    let content = (!content.is_empty() || calls.is_empty()).then_some(content);
+    let mut calls: Vec<FullToolCall> = calls
         .into_iter()
         .map(|call| FullToolCall {
             id: call.id,
@@ -146,6 +147,7 @@ fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice 
     let message = AssistantMessage {
         role: "assistant",
         content,
+        reasoning_content: (!reasoning.is_empty()).then_some(reasoning),
         refusal: None,
         annotations: vec![],
         tool_calls: calls,
@@ -176,7 +178,7 @@ pub(super) fn render_usage(usage: Usage) -> ChatUsage {
         total_tokens: usage.n_prompt + usage.n_generated,
         prompt_tokens_details: PromptTokensDetails { cached_tokens: usage.n_cached, audio_tokens: 0 },
         completion_tokens_details: CompletionTokensDetails {
-            reasoning_tokens: 0,
+            reasoning_tokens: usage.n_reasoning,
             audio_tokens: 0,
             accepted_prediction_tokens: 0,
             rejected_prediction_tokens: 0,

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::wire::chat_request::{
     ChatMessage, ChatRequest, ChatTool, DrawplateOptions, FunctionDefinition, PropertyOrder, ResponseFormat, Spelling,
     ToolChoiceField,
 };
-use crate::chat::{Message, Role};
+use crate::chat::{Message, Role, Variables};
 use crate::engine::Sampling;
-use crate::generation::{Output, Request, RequestTool};
+use crate::generation::{Output, Request, RequestTool, Thinking};
 use crate::grammar::{KeyOrder, Spellings, Style};
 use crate::tools::{ToolCall, ToolChoice};
 
@@ -34,6 +34,12 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
         tool_choice,
         parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
         output: into_output(wire.response_format),
+        variables: variables(wire.reasoning_effort.as_deref(), wire.chat_template_kwargs.as_ref()),
+        thinking: thinking(
+            wire.reasoning_effort.as_deref(),
+            wire.chat_template_kwargs.as_ref(),
+            wire.max_reasoning_tokens,
+        ),
         style: wire.drawplate.as_ref().map(style).unwrap_or_default(),
         wants_report: wire.drawplate.as_ref().is_some_and(|options| options.report),
         deadline: wire.drawplate.and_then(|options| options.deadline).map(Duration::from_secs_f64),
@@ -54,6 +60,35 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
             stream: 0,
         },
     })
+}
+
+/// What templates know of thinking. Source: Qwen 3 asks for `enable_thinking`, DeepSeek V3.1 and Granite for `thinking`,
+/// gpt-oss for `reasoning_effort`.
+fn variables(effort: Option<&str>, set: Option<&Map<String, Value>>) -> Variables {
+    let mut variables = Map::new();
+    if let Some(effort) = effort {
+        let thinks = effort != "none";
+        variables.insert("enable_thinking".into(), thinks.into());
+        variables.insert("thinking".into(), thinks.into());
+        variables.insert("reasoning_effort".into(), effort.into());
+    }
+    variables.extend(set.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+    Variables(variables)
+}
+
+/// How much may be thought: what the request says, or what its effort comes to.
+fn thinking(effort: Option<&str>, set: Option<&Map<String, Value>>, max_tokens: Option<u64>) -> Thinking {
+    let is_told_not_to =
+        ["enable_thinking", "thinking"].iter().any(|name| set.and_then(|set| set.get(*name)) == Some(&false.into()));
+    let of_effort = match effort {
+        Some("minimal") => Some(128),
+        Some("low") => Some(1024),
+        _ => None,
+    };
+    Thinking {
+        is_off: effort == Some("none") || is_told_not_to || max_tokens == Some(0),
+        max_tokens: max_tokens.or(of_effort).map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the sampler works in f32")]
@@ -182,6 +217,7 @@ fn into_messages(wire: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
                 .into_iter()
                 .map(|call| ToolCall { id: call.id, name: call.name, arguments: call.arguments })
                 .collect(),
+            reasoning: message.reasoning,
             tool_call_id: message.tool_call_id,
         });
     }

@@ -13,7 +13,7 @@ use super::chat::{AnswerForm, render_logprobs, render_usage};
 use super::error::ApiError;
 use super::wire::chat_response::{ChatChunk, ChunkChoice, ChunkDelta, ChunkFunction, ChunkToolCall};
 use crate::chat::Delta;
-use crate::generation::{Answer, AnswerError, Finish, Update, new_id};
+use crate::generation::{Answer, AnswerError, Finish, Update};
 
 /// Clients and proxies give up on silent connections; comments keep them open.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -83,12 +83,13 @@ impl Chunks {
     fn delta(&self, delta: Delta) -> ChunkDelta {
         let function = |name, arguments| ChunkFunction { name, arguments };
         let (call, legacy) = match delta {
+            Delta::Reasoning(text) => return ChunkDelta { reasoning_content: Some(text), ..ChunkDelta::default() },
             Delta::Content(text) => return ChunkDelta { content: Some(Some(text)), ..ChunkDelta::default() },
             Delta::CallStart { name, .. } if self.form.is_legacy => (None, Some(function(Some(name), String::new()))),
             Delta::CallArguments { fragment, .. } if self.form.is_legacy => (None, Some(function(None, fragment))),
-            Delta::CallStart { index, name } => {
+            Delta::CallStart { index, id, name } => {
                 let function = function(Some(name), String::new());
-                (Some(ChunkToolCall { index, id: Some(new_id("call_")), kind: Some("function"), function }), None)
+                (Some(ChunkToolCall { index, id, kind: Some("function"), function }), None)
             }
             Delta::CallArguments { index, fragment } => {
                 (Some(ChunkToolCall { index, id: None, kind: None, function: function(None, fragment) }), None)

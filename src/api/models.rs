@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use super::AppState;
 use super::error::ApiError;
 use super::wire::models::{Capabilities, ModelCard, ModelList, ToolFormatFrom};
+use crate::chat::Found;
 
 /// The loaded model, as a list.
 pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<ModelList> {
@@ -26,7 +27,8 @@ pub(super) async fn retrieve(
 }
 
 fn card(state: &AppState) -> ModelCard {
-    let support = state.generator.tools();
+    let template = state.generator.template();
+    let support = template.tools();
     ModelCard {
         id: state.model.id.clone(),
         object: "model",
@@ -35,9 +37,15 @@ fn card(state: &AppState) -> ModelCard {
         context_length: state.generator.engine().limits().n_ctx,
         capabilities: Capabilities {
             tools: true,
-            parallel_tool_calls: true,
-            tool_format: support.format.name,
-            tool_format_from: if support.is_native { ToolFormatFrom::Template } else { ToolFormatFrom::Prompt },
+            parallel_tool_calls: support.family.parallel,
+            reasoning: template.thinking().is_some(),
+            vision: false,
+            tool_format: support.family.name.clone(),
+            tool_format_from: match support.found {
+                Found::Known | Found::Inferred => ToolFormatFrom::Template,
+                Found::Prompt => ToolFormatFrom::Prompt,
+            },
+            tools_shown_by_template: support.shows_tools,
         },
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{Message, Role};
 use crate::tools::ToolCall;
+use crate::tools::format::Ids;
 
 /// How a template wants the arguments of calls in the history.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,9 +50,10 @@ fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
 }
 
 /// `messages` with the fields that templates look for: those of OpenAI, and the name of the tool beside its result.
-pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs) -> Vec<Jinja> {
+pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs, ids: Ids) -> Vec<Jinja> {
     // Names of calls by id, as of the message that is looked at: ids may come again.
     let mut names: HashMap<&str, &str> = HashMap::new();
+    let mut renamed = Renamed { ids, by_id: HashMap::new(), n_calls: 0 };
     let mut values = Vec::with_capacity(messages.len());
     for message in messages {
         names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
@@ -59,21 +61,51 @@ pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs) -> Vec<Jinj
         values.push(match &message.tool_call_id {
             Some(id) => {
                 let name = names.get(id.as_str()).copied();
-                context! { role, content, tool_call_id => id, name }
+                context! { role, content, tool_call_id => renamed.of(id), name }
             }
             // Why two forms: templates ask whether there is such a field.
             None if message.tool_calls.is_empty() => context! { role, content },
             None => {
-                let tool_calls: Vec<Jinja> = message.tool_calls.iter().map(|call| to_call(call, arguments)).collect();
+                let calls = message.tool_calls.iter();
+                let tool_calls: Vec<Jinja> = calls.map(|call| to_call(&renamed.call(call), call, arguments)).collect();
                 context! { role, content, tool_calls }
             }
         });
+        if let (Some(reasoning_content), Some(last)) = (&message.reasoning, values.last_mut()) {
+            *last = context! { reasoning_content, ..last.clone() };
+        }
     }
     values
 }
 
-fn to_call(call: &ToolCall, arguments: ArgumentsAs) -> Jinja {
-    let (id, name) = (&call.id, &call.name);
+/// The ids of calls in the form that a family's models know.
+struct Renamed<'a> {
+    ids: Ids,
+    by_id: HashMap<&'a str, String>,
+    n_calls: usize,
+}
+
+impl<'a> Renamed<'a> {
+    fn call(&mut self, call: &'a ToolCall) -> String {
+        let is_nine = call.id.len() == 9 && call.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let id = match self.ids {
+            Ids::Free => call.id.clone(),
+            Ids::Nine if is_nine => call.id.clone(),
+            Ids::Nine => format!("call{:05}", self.n_calls),
+            Ids::Functions => format!("functions.{}:{}", call.name, self.n_calls),
+        };
+        self.n_calls += 1;
+        self.by_id.insert(&call.id, id.clone());
+        id
+    }
+
+    fn of(&self, id: &str) -> String {
+        self.by_id.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+}
+
+fn to_call(id: &str, call: &ToolCall, arguments: ArgumentsAs) -> Jinja {
+    let name = &call.name;
     let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
     let arguments = match (arguments, serde_json::from_str::<Value>(text)) {
         (ArgumentsAs::Object, Ok(object @ Value::Object(_))) => Jinja::from(Serde(object)),

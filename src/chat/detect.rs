@@ -1,35 +1,56 @@
 //! Whether a template knows tools, found out by rendering a conversation with calls and looking at what becomes of them.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::arrange::ArgumentsAs;
+use super::infer::infer;
 use super::{Message, Role};
 use crate::tools::ToolCall;
-use crate::tools::format::{FORMATS, HERMES, ToolFormat};
+use crate::tools::format::{Family, Ids};
 
 /// How a model is told of tools, and how it calls them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolSupport {
     /// The format of its calls.
-    pub format: &'static ToolFormat,
-    /// Whether the template itself shows tools, calls and results. Where it does not, or not in a format that is known,
-    /// the first system message describes tools and format.
-    pub is_native: bool,
+    pub family: Arc<Family>,
+    /// How that was found.
+    pub found: Found,
+    /// Whether the template shows the tools that there are. Where it does not, the first system message describes them.
+    pub shows_tools: bool,
     /// How the template wants arguments.
     pub(super) arguments: ArgumentsAs,
 }
 
-impl ToolSupport {
-    /// The same format, described in the prompt.
-    #[must_use]
-    pub fn by_prompt(self) -> Self {
-        Self { is_native: false, ..self }
-    }
+/// How a model's format of calls was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The template writes calls as a known family does.
+    Known,
+    /// The template writes calls in a way that could be read off it.
+    Inferred,
+    /// It was not: the model is taught one by its prompt.
+    Prompt,
 }
 
-impl Default for ToolSupport {
-    fn default() -> Self {
-        Self { format: &HERMES, is_native: false, arguments: ArgumentsAs::default() }
+impl ToolSupport {
+    /// Whether the template itself shows calls and results.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        self.found != Found::Prompt
+    }
+
+    /// The generic format, described in the prompt.
+    #[must_use]
+    pub fn by_prompt() -> Self {
+        Self::taught(Family::generic())
+    }
+
+    /// A family's format, described in the prompt.
+    #[must_use]
+    pub fn taught(family: Arc<Family>) -> Self {
+        Self { family, found: Found::Prompt, shows_tools: false, arguments: ArgumentsAs::default() }
     }
 }
 
@@ -41,38 +62,54 @@ const ANSWER: &str = "answer_alpha";
 const DESCRIPTION: &str = "desc_alpha";
 const KEY: &str = "key_alpha";
 const RESULT: &str = "result_alpha";
+const NEXT: &str = "next_alpha";
 
-/// Finds the format that `render` writes calls in. `controls` are the names of control tokens.
-pub(super) fn detect(
-    controls: &[&str],
-    render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>,
-) -> ToolSupport {
+/// Finds the format that `render` writes calls in.
+pub(super) fn detect(render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>) -> ToolSupport {
     let tools = [json!({"type": "function", "function": {"name": NAME, "description": DESCRIPTION, "parameters": {
         "type": "object", "properties": {"key_one": {"type": "string"}, "key_two": {"type": "integer"}, KEY: {}}}}})];
-    let (called, answered) = (called(), answered());
+    let answered = answered();
     // Why text first: what the model wrote is copied, and found in its cache again; an object is written anew.
     for arguments in [ArgumentsAs::Text, ArgumentsAs::Object] {
-        let Some(text) = render(&called, &tools, arguments) else { continue };
-        if [SYSTEM, DESCRIPTION, KEY, RESULT].iter().any(|shown| !text.contains(shown)) {
-            continue;
-        }
-        let Some(plain) = render(&answered, &tools, arguments) else { continue };
-        let calls_of = |format: &ToolFormat| {
-            let calls: Vec<String> = called.iter().flat_map(|m| &m.tool_calls).map(|c| format.render_call(c)).collect();
-            calls.join(format.separator)
-        };
-        // A template that puts more around calls than around an answer has another format.
-        let is_bare = |calls: &str| match (between(&text, QUESTION, calls), between(&plain, QUESTION, ANSWER)) {
-            (Some(before_calls), Some(before_answer)) => before_calls.trim_end() == before_answer.trim_end(),
-            _ => false,
-        };
-        // A marker that is a control token is written as that token; a format of texts would not match it.
-        let is_text = |format: &ToolFormat| !controls.iter().any(|name| format.holds(name));
-        if let Some(format) = FORMATS.into_iter().find(|format| is_text(format) && is_bare(&calls_of(format))) {
-            return ToolSupport { format, is_native: true, arguments };
+        for (n_calls, ids) in [(2, Ids::Nine), (2, Ids::Functions), (1, Ids::Nine)] {
+            let calls = calls(n_calls, ids);
+            let Some(text) = render(&called(&calls), &tools, arguments) else { continue };
+            if [SYSTEM, RESULT].iter().any(|shown| !text.contains(shown)) {
+                continue;
+            }
+            let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
+            let Some(plain) = render(&answered, &tools, arguments) else { continue };
+            let (Some(before), Some(after)) = (between(&plain, QUESTION, ANSWER), between(&plain, ANSWER, NEXT)) else {
+                continue;
+            };
+            // A template that puts more around calls than around an answer has another format.
+            let is_bare = |family: &&Arc<Family>| {
+                let written = family.render_calls(&calls);
+                (family.ids == Ids::Functions) == (ids == Ids::Functions)
+                    && family.parallel == (n_calls > 1)
+                    && between(&text, QUESTION, &written).is_some_and(|b| b.trim_end() == before.trim_end())
+            };
+            // A template that takes text as it comes may write objects in a way of its own.
+            let writes_json = || {
+                let other = render(&called(&calls), &tools, ArgumentsAs::Object);
+                other.is_none_or(|text| calls.iter().all(|call| text.contains(&call.arguments)))
+            };
+            let support = |family, found| ToolSupport { family, found, shows_tools, arguments };
+            if let Some(family) = Family::all().iter().find(is_bare)
+                && writes_json()
+            {
+                return support(Arc::clone(family), Found::Known);
+            }
+            let answer = text.split_once(QUESTION).map(|(_, rest)| rest).unwrap_or_default();
+            if let ([first, second], Ids::Nine) = (calls.as_slice(), ids)
+                && let Some(family) = infer(answer, (before, after), first, second)
+                && writes_json()
+            {
+                return support(Arc::new(family), Found::Inferred);
+            }
         }
     }
-    ToolSupport::default()
+    ToolSupport::by_prompt()
 }
 
 /// What stands between the first `a` of `text` and the `b` that follows it.
@@ -81,25 +118,28 @@ fn between<'t>(text: &'t str, a: &str, b: &str) -> Option<&'t str> {
     Some(&rest[..rest.find(b)?])
 }
 
-/// Two calls in one turn, their results, and a next question.
-fn called() -> Vec<Message> {
-    let call = |id: &str, n: u32| ToolCall {
-        id: id.to_owned(),
+/// Calls with differing ids and arguments.
+fn calls(n: usize, ids: Ids) -> Vec<ToolCall> {
+    let one = |i: usize| ToolCall {
+        // Source: Mistral's templates take ids of nine letters and digits only.
+        id: if ids == Ids::Functions { format!("functions.{NAME}:{i}") } else { format!("callid00{}", i + 1) },
         name: NAME.to_owned(),
-        arguments: format!("{{\"key_one\": \"val {n}\", \"key_two\": {n}}}"),
+        arguments: format!("{{\"key_one\": \"val {i}\", \"key_two\": {i}}}"),
     };
-    // Source: Mistral's templates take ids of nine letters and digits only.
-    let tool_calls = vec![call("callid001", 1), call("callid002", 2)];
-    let result = |id: &str| Message { tool_call_id: Some(id.to_owned()), ..Message::text(Role::Tool, RESULT) };
-    vec![
+    (0..n).map(one).collect()
+}
+
+/// Calls in one turn, their results, and a next question.
+fn called(calls: &[ToolCall]) -> Vec<Message> {
+    let result = |call: &ToolCall| Message { tool_call_id: Some(call.id.clone()), ..Message::text(Role::Tool, RESULT) };
+    let mut messages = vec![
         Message::text(Role::System, SYSTEM),
         Message::text(Role::User, QUESTION),
-        Message { tool_calls, ..Message::text(Role::Assistant, "") },
-        result("callid001"),
-        result("callid002"),
-        Message::text(Role::Assistant, "text"),
-        Message::text(Role::User, "text"),
-    ]
+        Message { tool_calls: calls.to_vec(), ..Message::text(Role::Assistant, "") },
+    ];
+    messages.extend(calls.iter().map(result));
+    messages.extend([Message::text(Role::Assistant, "text"), Message::text(Role::User, NEXT)]);
+    messages
 }
 
 /// A plain answer, and a next question.
@@ -108,6 +148,6 @@ fn answered() -> Vec<Message> {
         Message::text(Role::System, SYSTEM),
         Message::text(Role::User, QUESTION),
         Message::text(Role::Assistant, ANSWER),
-        Message::text(Role::User, "text"),
+        Message::text(Role::User, NEXT),
     ]
 }

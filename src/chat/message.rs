@@ -40,6 +40,8 @@ pub struct Message {
     pub content: String,
     /// The calls of an assistant's message.
     pub tool_calls: Vec<ToolCall>,
+    /// What the assistant thought before it answered.
+    pub reasoning: Option<String>,
     /// The call that a tool's message answers.
     pub tool_call_id: Option<String>,
 }
@@ -48,6 +50,6 @@ impl Message {
     /// Makes a message that is only text.
     #[must_use]
     pub fn text(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into(), tool_calls: Vec::new(), tool_call_id: None }
+        Self { role, content: content.into(), tool_calls: Vec::new(), reasoning: None, tool_call_id: None }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Message, Role, ToolSupport};
-use crate::tools::format::ToolFormat;
+use crate::tools::format::Family;
 use crate::tools::{Tool, ToolChoice};
 
 /// What the model must be told besides the messages.
@@ -21,11 +21,11 @@ pub(super) type SchemaNote<'a> = (&'a str, Option<&'a str>, Option<&'a Value>);
 /// Writes instructions into the first system message of `messages`. For a template that knows no tools, calls and results
 /// of the history become text.
 #[must_use]
-pub fn instruct(messages: &[Message], support: ToolSupport, instructions: Instructions<'_>) -> Vec<Message> {
-    let mut plain = if support.is_native { messages.to_vec() } else { as_text(messages, support.format) };
+pub fn instruct(messages: &[Message], support: &ToolSupport, instructions: Instructions<'_>) -> Vec<Message> {
+    let mut plain = if support.is_native() { messages.to_vec() } else { as_text(messages, &support.family) };
     let notes = [
-        instructions.tools.filter(|_| !support.is_native).map(|(tools, _)| support.format.describe(tools)),
-        instructions.tools.and_then(|(_, choice)| support.format.demand(choice)),
+        instructions.tools.filter(|_| !support.shows_tools).map(|(tools, _)| support.family.describe(tools)),
+        instructions.tools.and_then(|(_, choice)| Family::demand(choice)),
         instructions.schema.map(schema_note),
     ];
     let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
@@ -42,15 +42,15 @@ pub fn instruct(messages: &[Message], support: ToolSupport, instructions: Instru
 }
 
 /// Calls and results as text.
-fn as_text(messages: &[Message], format: &ToolFormat) -> Vec<Message> {
+fn as_text(messages: &[Message], family: &Family) -> Vec<Message> {
     let mut plain: Vec<Message> = Vec::with_capacity(messages.len() + 1);
     for message in messages {
         match message.role {
             Role::Tool => {
-                let result = format.render_result(&message.content);
+                let result = family.render_result(&message.content);
                 match plain.last_mut() {
                     // Results of parallel calls make one turn: many templates want turns to alternate.
-                    Some(last) if last.role == Role::User && last.content.ends_with(format.result.1) => {
+                    Some(last) if last.role == Role::User && last.content.ends_with(&family.result.1) => {
                         last.content.push('\n');
                         last.content.push_str(&result);
                     }
@@ -58,14 +58,11 @@ fn as_text(messages: &[Message], format: &ToolFormat) -> Vec<Message> {
                 }
             }
             Role::Assistant if !message.tool_calls.is_empty() => {
-                let calls: Vec<String> = message.tool_calls.iter().map(|call| format.render_call(call)).collect();
-                let calls = calls.join(format.separator);
+                let calls = family.render_calls(&message.tool_calls);
                 let text = if message.content.is_empty() { calls } else { format!("{}\n{calls}", message.content) };
-                plain.push(Message::text(Role::Assistant, text));
+                plain.push(Message { reasoning: message.reasoning.clone(), ..Message::text(Role::Assistant, text) });
             }
-            Role::System | Role::Developer | Role::User | Role::Assistant => {
-                plain.push(Message::text(message.role, message.content.clone()));
-            }
+            Role::System | Role::Developer | Role::User | Role::Assistant => plain.push(message.clone()),
         }
     }
     plain

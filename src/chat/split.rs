@@ -1,19 +1,26 @@
 //! Takes an answer apart as it grows: bytes in, deltas out.
 //!
-//! Held back: partial characters, and text that may be the beginning of a marker or of a stop string; nothing else. The
-//! deltas of an answer, put together, do not depend on where its bytes were cut.
+//! Held back: partial characters, text that may be the beginning of a marker or of a stop string, whitespace around
+//! thinking; nothing else. The deltas of an answer, put together, do not depend on where its bytes were cut.
 
-use crate::tools::format::ToolFormat;
+use std::sync::Arc;
+
+use crate::guard::{Bit, Frame, Preamble, Stage};
+use crate::tools::format::{Ids, ToolFormat};
 
 /// What of an answer became known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delta {
+    /// What the model thinks, before its answer.
+    Reasoning(String),
     /// Text for the user.
     Content(String),
     /// A tool call begins.
     CallStart {
         /// Which call of the answer, from 0.
         index: usize,
+        /// Its id, if the model wrote one by now.
+        id: Option<String>,
         /// The tool's name.
         name: String,
     },
@@ -30,10 +37,12 @@ pub enum Delta {
 #[derive(Clone, Debug, Default)]
 pub struct SplitOptions {
     /// The format of tool calls; without it, all is content.
-    pub format: Option<ToolFormat>,
+    pub format: Option<Arc<ToolFormat>>,
     /// Whether calls may follow text. Where they may not, an answer that does not begin with a call is content to its
     /// end, even if it holds the marker of one: a string in JSON may.
     pub calls_follow_text: bool,
+    /// What the model may think before it answers.
+    pub preamble: Option<Preamble>,
     /// Texts at which content ends; never part of it.
     pub stop: Vec<String>,
 }
@@ -43,7 +52,7 @@ pub struct SplitOptions {
 #[error("the answer breaks the format '{format}' at {at:?}")]
 pub struct SplitError {
     /// The format's name.
-    pub format: &'static str,
+    pub format: String,
     /// The text from the fault on.
     pub at: String,
 }
@@ -51,15 +60,26 @@ pub struct SplitError {
 /// Where in the answer we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
+    /// Where the model may have begun to think.
+    Start,
+    Thinking,
     Content,
-    /// After the marker, before the name.
-    Head,
-    Name,
+    /// Before a part of a call's frame.
+    Frame(Part, usize),
     Arguments(Json),
-    /// After the arguments, within the call or between two.
-    Tail,
+    /// After a call.
+    AfterCall,
+    /// After the last call.
+    Over,
     /// After a stop string.
     Stopped,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    First,
+    Next,
+    Tail,
 }
 
 /// How far a JSON value has come.
@@ -70,31 +90,69 @@ struct Json {
     escaped: bool,
 }
 
+/// The frames of a format, as they are read one after the other.
+#[derive(Debug)]
+struct Frames {
+    first: Frame,
+    next: Frame,
+}
+
 /// The parser of one answer.
 #[derive(Debug)]
 pub struct Split {
     options: SplitOptions,
+    frames: Option<Frames>,
     place: Place,
     /// Bytes that are not yet whole characters.
     partial: Vec<u8>,
-    /// Text that was not yet understood.
-    pending: String,
+    /// What was not yet understood: whole characters, and control tokens as 0xFF and their id in brackets.
+    pending: Vec<u8>,
     n_calls: usize,
     /// Whether the answer has begun with something other than a call.
     is_text: bool,
+    /// Whether whitespace is left out before what follows.
+    trims: bool,
+    name: String,
+    id: Option<String>,
 }
+
+/// What a control token begins with.
+const CONTROL: u8 = 0xFF;
 
 impl Split {
     /// Starts an answer.
     #[must_use]
     pub fn new(options: SplitOptions) -> Self {
-        Self { options, place: Place::Content, partial: Vec::new(), pending: String::new(), n_calls: 0, is_text: false }
+        let frames = options.format.as_ref().map(|f| Frames { first: f.opening(), next: f.between.then(&f.head) });
+        let place = match &options.preamble {
+            None => Place::Content,
+            Some(Preamble { open: None, .. }) => Place::Thinking,
+            Some(Preamble { open: Some(_), .. }) => Place::Start,
+        };
+        Self {
+            options,
+            frames,
+            place,
+            partial: Vec::new(),
+            pending: Vec::new(),
+            n_calls: 0,
+            is_text: false,
+            trims: place == Place::Thinking,
+            name: String::new(),
+            id: None,
+        }
     }
 
     /// Whether a stop string ended the answer.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.place == Place::Stopped
+    }
+
+    /// Whether the model is thinking.
+    #[must_use]
+    pub fn is_thinking(&self) -> bool {
+        self.place == Place::Thinking
     }
 
     /// Takes the next bytes.
@@ -107,12 +165,26 @@ impl Split {
         self.drain(false)
     }
 
+    /// Takes a control token, as `Vocab::wire` has it.
+    ///
+    /// # Errors
+    /// If the answer breaks the format of tool calls.
+    pub fn push_control(&mut self, wire: &[u8]) -> Result<Vec<Delta>, SplitError> {
+        self.take_characters(true);
+        self.pending.extend_from_slice(wire);
+        self.drain(false)
+    }
+
     /// Ends the answer: what was held back is content after all.
     ///
     /// # Errors
     /// If the answer breaks the format of tool calls.
     pub fn finish(&mut self) -> Result<Vec<Delta>, SplitError> {
-        self.take_characters(true);
+        // What breaks off around arguments is shown to nobody.
+        let is_text = !matches!(self.place, Place::Frame(..) | Place::AfterCall | Place::Over);
+        if is_text {
+            self.take_characters(true);
+        }
         self.drain(true)
     }
 
@@ -121,12 +193,12 @@ impl Split {
         loop {
             match std::str::from_utf8(&self.partial) {
                 Ok(text) => {
-                    self.pending.push_str(text);
+                    self.pending.extend_from_slice(text.as_bytes());
                     return self.partial.clear();
                 }
                 Err(error) => {
                     let n_valid = error.valid_up_to();
-                    self.pending.push_str(&String::from_utf8_lossy(&self.partial[..n_valid]));
+                    self.pending.extend_from_slice(&self.partial[..n_valid]);
                     let n_broken = match error.error_len() {
                         Some(n) => n,
                         None if is_end => self.partial.len() - n_valid,
@@ -135,7 +207,7 @@ impl Split {
                             return;
                         }
                     };
-                    self.pending.push('\u{FFFD}');
+                    self.pending.extend_from_slice("\u{FFFD}".as_bytes());
                     self.partial.drain(..n_valid + n_broken);
                 }
             }
@@ -144,13 +216,24 @@ impl Split {
 
     fn drain(&mut self, is_end: bool) -> Result<Vec<Delta>, SplitError> {
         let mut deltas = Vec::new();
-        while !self.pending.is_empty() {
+        while !self.pending.is_empty() || matches!(self.place, Place::Frame(..)) {
+            if std::mem::take(&mut self.trims) {
+                let n_white = self.pending.len() - self.pending.trim_ascii_start().len();
+                self.pending.drain(..n_white);
+                self.trims = self.pending.is_empty();
+                if self.trims {
+                    break;
+                }
+            }
             let more = match self.place {
+                Place::Start => self.start(is_end),
+                Place::Thinking => self.thinking(is_end, &mut deltas),
                 Place::Content => self.content(is_end, &mut deltas),
-                Place::Head => self.literal(|f| f.before_name, Place::Name)?,
-                Place::Name => self.name(&mut deltas),
+                Place::Frame(part, bit) => self.frame(part, bit, &mut deltas)?,
                 Place::Arguments(json) => self.arguments(json, &mut deltas),
-                Place::Tail => self.tail()?,
+                Place::AfterCall => self.after_call()?,
+                Place::Over if self.pending.trim_ascii().is_empty() => false,
+                Place::Over => return Err(self.broken()),
                 Place::Stopped => {
                     self.pending.clear();
                     false
@@ -163,16 +246,51 @@ impl Split {
         Ok(deltas)
     }
 
+    /// Looks whether the model thinks first.
+    fn start(&mut self, is_end: bool) -> bool {
+        let Some(preamble) = &self.options.preamble else { return false };
+        match preamble.stage(&self.pending) {
+            Stage::Unclear if !is_end => return false,
+            Stage::Unclear | Stage::Answer(0) => self.place = Place::Content,
+            Stage::Inside | Stage::Answer(_) => {
+                let n_open = preamble.open.as_ref().map_or(0, Vec::len);
+                self.pending.drain(..n_open);
+                self.place = Place::Thinking;
+                self.trims = true;
+            }
+        }
+        true
+    }
+
+    fn thinking(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
+        let close = self.options.preamble.as_ref().map(|preamble| preamble.close.clone()).unwrap_or_default();
+        let found = find(&self.pending, &close);
+        let n_text = found.unwrap_or(match is_end {
+            true => self.pending.len(),
+            false => self.pending.len() - longest_beginning(&self.pending, [close.as_slice()].into_iter()),
+        });
+        let n_shown = self.pending[..n_text].trim_ascii_end().len();
+        let reasoning = plain(&self.pending[..n_shown]);
+        self.pending.drain(..found.map_or(n_shown, |at| at + close.len()));
+        if !reasoning.is_empty() {
+            deltas.push(Delta::Reasoning(reasoning));
+        }
+        if found.is_some() {
+            self.place = Place::Content;
+            self.trims = true;
+        }
+        found.is_some()
+    }
+
     /// Emits content up to a marker, a stop string, or what may become one.
     fn content(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
-        let mut open = self.options.format.map(|f| f.open);
+        let mut open = self.options.format.as_ref().map(|f| f.marker.clone());
         if !self.options.calls_follow_text
             && let Some(marker) = open.take()
             && !self.is_text
         {
-            if let Some(rest) = self.pending.strip_prefix(marker) {
-                self.pending = rest.to_owned();
-                self.place = Place::Head;
+            if self.pending.starts_with(&marker) {
+                self.place = Place::Frame(Part::First, 0);
                 return true;
             }
             if marker.starts_with(&self.pending) && !is_end {
@@ -180,11 +298,12 @@ impl Split {
             }
             self.is_text = true;
         }
-        let stops = self.options.stop.iter().map(|s| (s.as_str(), Place::Stopped));
-        let marks: Vec<(&str, Place)> = stops.chain(open.map(|o| (o, Place::Head))).collect();
+        let stops = self.options.stop.iter().map(|s| (s.as_bytes(), s.len(), Place::Stopped));
+        let calls = open.iter().map(|marker| (marker.as_slice(), 0, Place::Frame(Part::First, 0)));
+        let marks: Vec<(&[u8], usize, Place)> = stops.chain(calls).collect();
         let found = marks
             .iter()
-            .filter_map(|(mark, place)| self.pending.find(mark).map(|at| (at, mark.len(), *place)))
+            .filter_map(|(mark, n, place)| find(&self.pending, mark).map(|at| (at, *n, *place)))
             .min_by_key(|(at, _, _)| *at);
         let (n_content, n_mark, place) = match found {
             Some(found) => found,
@@ -193,9 +312,8 @@ impl Split {
                 (self.pending.len() - longest_beginning(&self.pending, marks.iter().map(|m| m.0)), 0, Place::Content)
             }
         };
-        let rest = self.pending.split_off(n_content + n_mark);
-        let mut content = std::mem::replace(&mut self.pending, rest);
-        content.truncate(n_content);
+        let content = plain(&self.pending[..n_content]);
+        self.pending.drain(..n_content + n_mark);
         if !content.is_empty() {
             deltas.push(Delta::Content(content));
         }
@@ -203,84 +321,120 @@ impl Split {
         found.is_some()
     }
 
-    /// Skips a text that must come next.
-    fn literal(&mut self, of: fn(&ToolFormat) -> &'static str, then: Place) -> Result<bool, SplitError> {
-        let literal = self.options.format.as_ref().map(of).unwrap_or_default();
-        if let Some(rest) = self.pending.strip_prefix(literal) {
-            self.pending = rest.to_owned();
-            self.place = then;
+    /// Reads the next part of what stands around arguments.
+    fn frame(&mut self, part: Part, bit_idx: usize, deltas: &mut Vec<Delta>) -> Result<bool, SplitError> {
+        let (Some(format), Some(frames)) = (&self.options.format, &self.frames) else { return Ok(false) };
+        let frame = match part {
+            Part::First => &frames.first,
+            Part::Next => &frames.next,
+            Part::Tail => &format.tail,
+        };
+        let Some(bit) = frame.0.get(bit_idx) else {
+            if part == Part::Tail {
+                self.place = Place::AfterCall;
+                return Ok(true);
+            }
+            let (name, id) = (std::mem::take(&mut self.name), self.id.take());
+            deltas.push(Delta::CallStart { index: self.n_calls, id, name });
+            self.place = Place::Arguments(Json::default());
             return Ok(true);
+        };
+        let n_taken = match bit {
+            Bit::Bytes(bytes) if self.pending.starts_with(bytes) => bytes.len(),
+            Bit::Bytes(bytes) if bytes.starts_with(&self.pending) => return Ok(false),
+            Bit::Bytes(_) => return Err(self.broken()),
+            Bit::Name | Bit::Id | Bit::Index => match bit.n_taken(&self.pending) {
+                // Why: more of it may come.
+                n if n == self.pending.len() => return Ok(false),
+                0 => return Err(self.broken()),
+                n => n,
+            },
+        };
+        let text = String::from_utf8_lossy(&self.pending[..n_taken]).into_owned();
+        match (bit, format.family.ids) {
+            (Bit::Name, _) => self.name = text,
+            (Bit::Id, _) => self.id = Some(text),
+            (Bit::Index, Ids::Functions) => self.id = Some(format!("functions.{}:{text}", self.name)),
+            (Bit::Index | Bit::Bytes(_), _) => {}
         }
-        if literal.starts_with(&self.pending) {
-            return Ok(false);
-        }
-        Err(self.broken())
-    }
-
-    fn name(&mut self, deltas: &mut Vec<Delta>) -> bool {
-        let after = self.options.format.map(|f| f.after_name).unwrap_or_default();
-        let Some(at) = self.pending.find(after) else { return false };
-        let name = self.pending[..at].to_owned();
-        self.pending.drain(..at + after.len());
-        deltas.push(Delta::CallStart { index: self.n_calls, name });
-        self.place = Place::Arguments(Json::default());
-        true
+        self.pending.drain(..n_taken);
+        self.place = Place::Frame(part, bit_idx + 1);
+        Ok(true)
     }
 
     fn arguments(&mut self, mut json: Json, deltas: &mut Vec<Delta>) -> bool {
-        let end = self.pending.char_indices().find_map(|(at, c)| json.takes(c).then_some(at + c.len_utf8()));
+        let end = self.pending.iter().position(|byte| json.takes(*byte)).map(|at| at + 1);
         let rest = self.pending.split_off(end.unwrap_or(self.pending.len()));
-        let fragment = std::mem::replace(&mut self.pending, rest);
+        let fragment = plain(&std::mem::replace(&mut self.pending, rest));
         deltas.push(Delta::CallArguments { index: self.n_calls, fragment });
-        self.place = if end.is_some() { Place::Tail } else { Place::Arguments(json) };
+        self.place = if end.is_some() { Place::Frame(Part::Tail, 0) } else { Place::Arguments(json) };
         if end.is_some() {
             self.n_calls += 1;
         }
         end.is_some()
     }
 
-    /// Skips the end of the call, and what leads to the next.
-    fn tail(&mut self) -> Result<bool, SplitError> {
-        let Some(format) = self.options.format else { return Ok(false) };
-        let whole = format!("{}{}{}", format.close, format.separator, format.open);
-        if let Some(rest) = self.pending.strip_prefix(&whole) {
-            self.pending = rest.to_owned();
-            self.place = Place::Head;
+    /// Finds out whether another call follows.
+    fn after_call(&mut self) -> Result<bool, SplitError> {
+        let (Some(format), Some(frames)) = (&self.options.format, &self.frames) else { return Ok(false) };
+        let (end, next) = (format.end.start(), frames.next.start());
+        if !end.is_empty() && self.pending.starts_with(end) {
+            self.pending.drain(..end.len());
+            self.place = Place::Over;
             return Ok(true);
         }
-        if whole.starts_with(&self.pending) { Ok(false) } else { Err(self.broken()) }
+        if self.pending.starts_with(next) {
+            self.place = Place::Frame(Part::Next, 0);
+            return Ok(true);
+        }
+        let may_become = |what: &[u8]| what.starts_with(&self.pending);
+        if may_become(end) || may_become(next) { Ok(false) } else { Err(self.broken()) }
     }
 
     fn broken(&self) -> SplitError {
-        let format = self.options.format.map_or("text", |f| f.name);
-        SplitError { format, at: self.pending.chars().take(80).collect() }
+        let format = self.options.format.as_ref().map_or_else(|| "text".to_owned(), |f| f.family.name.clone());
+        SplitError { format, at: String::from_utf8_lossy(&self.pending).chars().take(80).collect() }
     }
 }
 
 impl Json {
-    /// Takes a character of an object; true if it is the last.
-    fn takes(&mut self, c: char) -> bool {
+    /// Takes a byte of an object; true if it is the last.
+    fn takes(&mut self, byte: u8) -> bool {
         if self.in_string {
-            self.in_string = self.escaped || c != '"';
-            self.escaped = !self.escaped && c == '\\';
+            self.in_string = self.escaped || byte != b'"';
+            self.escaped = !self.escaped && byte == b'\\';
             return false;
         }
-        match c {
-            '"' => self.in_string = true,
-            '{' | '[' => self.depth += 1,
-            '}' | ']' => self.depth = self.depth.saturating_sub(1),
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
             _ => {}
         }
-        matches!(c, '}' | ']') && self.depth == 0
+        matches!(byte, b'}' | b']') && self.depth == 0
     }
 }
 
+/// The text of `bytes`, without control tokens.
+fn plain(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for (i, part) in bytes.split(|byte| *byte == CONTROL).enumerate() {
+        let part = String::from_utf8_lossy(part);
+        text.push_str(if i == 0 { &part } else { part.split_once(']').map_or("", |(_, text)| text) });
+    }
+    text
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    if what.is_empty() { None } else { text.windows(what.len()).position(|window| window == what) }
+}
+
 /// The length of the longest end of `text` that begins one of `marks`.
-fn longest_beginning<'a>(text: &str, marks: impl Iterator<Item = &'a str>) -> usize {
+fn longest_beginning<'a>(text: &[u8], marks: impl Iterator<Item = &'a [u8]>) -> usize {
     marks
-        .flat_map(|mark| mark.char_indices().map(move |(n, _)| &mark[..n]))
+        .flat_map(|mark| (1..mark.len()).map(move |n| &mark[..n]))
         .filter(|beginning| text.ends_with(beginning))
-        .map(str::len)
+        .map(<[u8]>::len)
         .max()
         .unwrap_or(0)
 }
@@ -288,33 +442,30 @@ fn longest_beginning<'a>(text: &str, marks: impl Iterator<Item = &'a str>) -> us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tools::format::HERMES;
+    use crate::chat::Said;
+    use crate::tools::format::Family;
     use proptest::prelude::*;
 
-    fn split(chunks: &[&[u8]], stop: &[&str]) -> (String, Vec<(String, String)>, bool) {
-        let options = SplitOptions {
-            format: Some(HERMES),
-            calls_follow_text: true,
-            stop: stop.iter().map(|s| (*s).to_owned()).collect(),
-        };
+    fn hermes() -> Option<Arc<ToolFormat>> {
+        let vocab = crate::engine::fake_vocab().expect("a vocabulary");
+        Some(Arc::new(ToolFormat::new(Family::generic(), &vocab)))
+    }
+
+    fn whole(options: SplitOptions, chunks: &[&[u8]]) -> (Said, bool) {
         let mut split = Split::new(options);
         let mut deltas = Vec::new();
         for chunk in chunks {
             deltas.extend(split.push(chunk).expect("well formed"));
         }
         deltas.extend(split.finish().expect("well formed"));
-        let (mut content, mut calls) = (String::new(), Vec::<(String, String)>::new());
-        for delta in deltas {
-            match delta {
-                Delta::Content(text) => content.push_str(&text),
-                Delta::CallStart { index, name } => {
-                    assert_eq!(index, calls.len());
-                    calls.push((name, String::new()));
-                }
-                Delta::CallArguments { index, fragment } => calls[index].1.push_str(&fragment),
-            }
-        }
-        (content, calls, split.is_stopped())
+        (deltas.iter().collect(), split.is_stopped())
+    }
+
+    fn split(chunks: &[&[u8]], stop: &[&str]) -> (String, Vec<(String, String)>, bool) {
+        let stop = stop.iter().map(|s| (*s).to_owned()).collect();
+        let options = SplitOptions { format: hermes(), calls_follow_text: true, preamble: None, stop };
+        let (said, is_stopped) = whole(options, chunks);
+        (said.content, said.calls.into_iter().map(|call| (call.name, call.arguments)).collect(), is_stopped)
     }
 
     const TEXT: &str = "É <tool <tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\", \"b\": [{}]}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>";
@@ -336,7 +487,7 @@ mod tests {
 
     #[test]
     fn text_that_no_call_may_follow_may_hold_the_marker() {
-        let options = SplitOptions { format: Some(HERMES), ..SplitOptions::default() };
+        let options = SplitOptions { format: hermes(), ..SplitOptions::default() };
         for (chunks, content, n_calls) in [
             (&["{\"a\": \"<tool", "_call>w\"}"][..], "{\"a\": \"<tool_call>w\"}", 0),
             (&["<tool", "_call>\n{\"name\": \"f\", \"arguments\": {}", "}\n</tool_call>"], "", 1),
@@ -357,7 +508,8 @@ mod tests {
 
     #[test]
     fn broken_formats_are_errors() {
-        let mut split = Split::new(SplitOptions { format: Some(HERMES), calls_follow_text: true, stop: vec![] });
+        let mut split =
+            Split::new(SplitOptions { format: hermes(), calls_follow_text: true, ..SplitOptions::default() });
         assert!(split.push(b"<tool_call>{\"nome\"").is_err());
     }
 

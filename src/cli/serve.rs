@@ -12,11 +12,12 @@ use tokio::net::TcpListener;
 use super::schema_file::load_store;
 use super::{UsageError, hub};
 use crate::api::{ApiOptions, AppState, ModelInfo, router};
-use crate::chat::ChatTemplate;
+use crate::chat::{ChatTemplate, ToolSupport};
 use crate::config::{ModelSource, ServeArgs};
 use crate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, Tuning, fake_vocab};
 use crate::generation::{Generator, GeneratorOptions};
 use crate::grammar::{Budget, Compiler, Vocab};
+use crate::tools::format::Family;
 use crate::{schema, telemetry};
 
 /// Context per request if the user does not say: enough for most, small enough for laptops.
@@ -47,6 +48,12 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ModelSource::Hub { repo, file } => load_file(args, &hub::fetch(&repo, &file)?)?,
     };
     let Loaded { engine, thread, vocab, template, name, created } = loaded;
+    let template = match &args.tool_format {
+        Some(name) => template.with_tools(ToolSupport::taught(family(name)?)),
+        None => template,
+    };
+    let from = if template.tools().is_native() { "its chat template" } else { "a description in the prompt" };
+    tracing::info!(format = template.tools().family.name, "tools are shown to the model by {from}");
     let store = load_store(args.schemas.as_deref())?;
     let budget = Budget { time: Duration::from_secs_f64(args.schema_time), ..Budget::default() };
     let compiler = Compiler::new(&vocab, budget)?;
@@ -248,9 +255,6 @@ fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
         file.adds_bos,
         vocab.control_names(),
     )?;
-    let support = template.tools();
-    let from = if support.is_native { "its chat template" } else { "a description in the prompt" };
-    tracing::info!(format = support.format.name, "tools are shown to the model by {from}");
     eprintln!(
         "model: loaded in {:.1} s; {} slots with {} tokens of context each, {n_threads} threads",
         started.elapsed().as_secs_f64(),
@@ -290,4 +294,13 @@ fn load_draft(
 #[cfg(feature = "llama")]
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The family of this name.
+fn family(name: &str) -> anyhow::Result<Arc<Family>> {
+    let found = Family::all().iter().find(|family| family.name == name).cloned();
+    Ok(found.ok_or_else(|| {
+        let known: Vec<&str> = Family::all().iter().map(|family| family.name.as_str()).collect();
+        UsageError(format!("no tool format is called '{name}'; known are: {}", known.join(", ")))
+    })?)
 }

@@ -100,6 +100,7 @@ impl Decoding {
             self.choices.push(self.tokens.len());
         }
         self.push(token, drawn.logprobs, false);
+        self.end_thinking(n_ctx);
         if !self.is_complete() {
             let forced = self.forced(vocab, n_ctx);
             forced.iter().for_each(|token| self.push(*token, None, true));
@@ -243,6 +244,18 @@ impl Decoding {
             .count();
         forced.truncate(n_taken);
         forced
+    }
+
+    /// Ends the thinking that takes longer than it may.
+    fn end_thinking(&mut self, n_ctx: usize) {
+        let n_generated = self.tokens.len() - self.task.job.prompt.len();
+        let Some(limit) = self.task.job.thinking.clone().filter(|limit| n_generated >= limit.n_tokens) else { return };
+        self.task.job.thinking = None;
+        let n_room = self.n_room(n_ctx);
+        let Some(matcher) = self.task.matcher.as_mut().filter(|matcher| matcher.is_in_preamble()) else { return };
+        let is_taken = |token: &&TokenId| matches!(matcher.accept(**token), Ok(Verdict::Taken));
+        let taken: Vec<TokenId> = limit.ending.iter().take(n_room).take_while(is_taken).copied().collect();
+        taken.into_iter().for_each(|token| self.push(token, None, true));
     }
 
     /// Adds a token to the answer.

@@ -19,6 +19,8 @@ pub struct Job {
     pub sampling: Sampling,
     /// Tokens to generate at most, end-of-generation tokens not counted.
     pub max_tokens: usize,
+    /// When thinking before the answer is brought to its end.
+    pub thinking: Option<ThinkingLimit>,
     /// End a bound answer validly before its tokens run out.
     pub closes: bool,
     /// Report log probabilities with this many alternatives.
@@ -31,6 +33,15 @@ pub struct Job {
     pub deadline: Option<Instant>,
     /// The place in the engine, given back when the job is dropped.
     pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A bound on what the model thinks before its answer.
+#[derive(Clone, Debug)]
+pub struct ThinkingLimit {
+    /// So many tokens may be drawn.
+    pub n_tokens: usize,
+    /// What ends it then.
+    pub ending: Arc<[TokenId]>,
 }
 
 /// What happens to a job, in order: `Started`, `Token`s, then `Finished` or `Failed`.

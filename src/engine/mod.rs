@@ -31,7 +31,7 @@ pub use backend::{Ask, Backend, BackendError, Draw, Limits, Outputs, Row, SlotId
 pub use draft::Drafter;
 pub use fake::{FakeBackend, FakeMode, fake_vocab};
 pub use handle::{Busy, EngineHandle, EngineOptions};
-pub use job::{Effort, EngineError, Event, FinishReason, Job};
+pub use job::{Effort, EngineError, Event, FinishReason, Job, ThinkingLimit};
 pub use placement::{DrawOn, GpuLayers, KvCells, Placement};
 pub use sampling::{Counts, Drawn, Sampling, TokenLogprob, TokenLogprobs};
 pub use step::{Engine, Tuning};

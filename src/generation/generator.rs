@@ -9,10 +9,11 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::output::Answer;
 use super::prepare::{Model, PrepareError, Prepared, prepare};
 use super::request::Request;
-use crate::chat::{ChatTemplate, ToolSupport};
+use crate::chat::ChatTemplate;
 use crate::engine::{Busy, EngineHandle, Job};
 use crate::grammar::{Compiler, STACK_BYTES, TokenId, Vocab};
 use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
+use crate::tools::format::{Family, ToolFormat};
 
 /// How many times its budget of processor time a request is waited for.
 const PATIENCE: u32 = 5;
@@ -72,6 +73,9 @@ pub enum StartError {
 pub struct Generator {
     vocab: Arc<Vocab>,
     template: ChatTemplate,
+    /// The format of the template's calls, and the one that the prompt can teach.
+    native: Arc<ToolFormat>,
+    generic: Arc<ToolFormat>,
     pub(super) compiler: Compiler,
     engine: EngineHandle,
     pub(super) options: GeneratorOptions,
@@ -98,7 +102,9 @@ impl Generator {
             .build()
             .expect("threads can be started");
         let preparing = Arc::new(Semaphore::new(n_preparing));
-        Self { vocab, template, compiler, engine, options, pool, preparing }
+        let native = Arc::new(ToolFormat::new(Arc::clone(&template.tools().family), &vocab));
+        let generic = Arc::new(ToolFormat::new(Family::generic(), &vocab));
+        Self { vocab, template, native, generic, compiler, engine, options, pool, preparing }
     }
 
     /// The engine.
@@ -113,10 +119,10 @@ impl Generator {
         &self.vocab
     }
 
-    /// How the model is told of tools, and how it calls them.
+    /// The model's chat template.
     #[must_use]
-    pub fn tools(&self) -> ToolSupport {
-        self.template.tools()
+    pub fn template(&self) -> &ChatTemplate {
+        &self.template
     }
 
     /// Prepares `request` on a thread of the pool, few at once, for as long as the budget allows.
@@ -184,6 +190,7 @@ impl Generator {
                     sampling: crate::engine::Sampling { stream, ..prepared.sampling.clone() },
                     max_tokens: prepared.max_tokens,
                     closes: prepared.closes,
+                    thinking: prepared.thinking.clone(),
                     logprobs: prepared.logprobs,
                     events,
                     submitted,
@@ -200,6 +207,8 @@ impl Generator {
         Model {
             vocab: &self.vocab,
             template: &self.template,
+            native: &self.native,
+            generic: &self.generic,
             compiler: &self.compiler,
             n_ctx: self.engine.limits().n_ctx,
             limits: self.options.limits,

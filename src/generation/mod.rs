@@ -6,6 +6,7 @@ mod check_schema;
 mod generator;
 mod output;
 mod prepare;
+mod render;
 mod request;
 
 pub(crate) use aside::aside;
@@ -13,4 +14,4 @@ pub use generator::{Generator, GeneratorOptions, StartError};
 pub(crate) use output::new_id;
 pub use output::{Answer, AnswerError, Choice, Completion, Finish, LogprobEntry, Update, Usage};
 pub use prepare::{Part, PrepareError, Prepared};
-pub use request::{Output, Request, RequestTool};
+pub use request::{Output, Request, RequestTool, Thinking};

@@ -11,12 +11,12 @@ use tokio::sync::mpsc::Receiver;
 
 use super::aside::aside;
 use super::prepare::{Checks, Prepared};
-use crate::chat::{Delta, Split, SplitError};
+use crate::chat::{Delta, Said, Split, SplitError};
 use crate::engine::{Effort, EngineError, Event, FinishReason, TokenLogprobs};
 use crate::grammar::{TokenId, Vocab};
 use crate::guard::Violation;
 use crate::telemetry::metrics::METRICS;
-use crate::tools::ToolCall;
+use crate::tools::format::Ids;
 
 /// Tokens in one update at most, so that an answer that is all there does not hold up the others.
 const MOST_AT_ONCE: usize = 32;
@@ -63,7 +63,8 @@ impl Update {
     fn add(&mut self, later: Self) {
         for delta in later.deltas {
             match (self.deltas.last_mut(), delta) {
-                (Some(Delta::Content(text)), Delta::Content(more)) => text.push_str(&more),
+                (Some(Delta::Content(text)), Delta::Content(more))
+                | (Some(Delta::Reasoning(text)), Delta::Reasoning(more)) => text.push_str(&more),
                 (
                     Some(Delta::CallArguments { index, fragment }),
                     Delta::CallArguments { index: same, fragment: more },
@@ -85,7 +86,9 @@ pub struct Usage {
     pub n_cached: usize,
     /// Of all choices together.
     pub n_generated: usize,
-    /// Of these, those that the grammar left no choice about.
+    /// Of these, those that the model thought before its answer.
+    pub n_reasoning: usize,
+    /// Of those generated, those that the grammar left no choice about.
     pub n_forced: usize,
     /// What the engine put into all choices together.
     pub effort: Effort,
@@ -129,8 +132,8 @@ pub enum AnswerError {
 struct Running {
     events: Option<Receiver<Event>>,
     split: Split,
-    content: String,
-    calls: Vec<(String, String)>,
+    ids: Ids,
+    said: Said,
 }
 
 /// An answer that grows. Dropping it cancels what still runs.
@@ -150,10 +153,8 @@ pub struct Answer {
 /// A finished choice.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// The text.
-    pub content: String,
-    /// The calls.
-    pub calls: Vec<ToolCall>,
+    /// What was said.
+    pub said: Said,
     /// Log probabilities, one entry per token.
     pub logprobs: Vec<LogprobEntry>,
     /// Why it ended.
@@ -176,8 +177,8 @@ impl Answer {
             .map(|events| Running {
                 events: Some(events),
                 split: Split::new(prepared.split.clone()),
-                content: String::new(),
-                calls: Vec::new(),
+                ids: prepared.split.format.as_ref().map_or(Ids::Free, |format| format.family.ids),
+                said: Said::default(),
             })
             .collect();
         let usage = Usage { n_prompt: prepared.prompt.len(), ..Usage::default() };
@@ -290,29 +291,14 @@ impl Answer {
     /// # Errors
     /// If a choice breaks off.
     pub async fn complete(mut self) -> Result<Completion, AnswerError> {
-        let mut choices: Vec<Choice> = self
-            .choices
-            .iter()
-            .map(|_| Choice { content: String::new(), calls: Vec::new(), logprobs: Vec::new(), finish: Finish::Stop })
-            .collect();
+        let choice = |_: &Running| Choice { said: Said::default(), logprobs: Vec::new(), finish: Finish::Stop };
+        let mut choices: Vec<Choice> = self.choices.iter().map(choice).collect();
         while let Some(update) = self.next().await {
             let update = update?;
             let choice = &mut choices[update.choice];
             choice.logprobs.extend(update.logprobs);
             choice.finish = update.finish.unwrap_or(choice.finish);
-            for delta in update.deltas {
-                match delta {
-                    Delta::Content(text) => choice.content.push_str(&text),
-                    Delta::CallStart { name, .. } => {
-                        choice.calls.push(ToolCall { id: new_id("call_"), name, arguments: String::new() });
-                    }
-                    Delta::CallArguments { fragment, .. } => {
-                        if let Some(call) = choice.calls.last_mut() {
-                            call.arguments.push_str(&fragment);
-                        }
-                    }
-                }
-            }
+            update.deltas.iter().for_each(|delta| choice.said.add(delta));
         }
         Ok(Completion { choices, usage: self.usage })
     }
@@ -376,8 +362,12 @@ impl Answer {
         self.usage.n_forced += usize::from(forced);
         let logprobs = logprobs.iter().map(|l| entry(&self.vocab, l)).collect();
         let running = &mut self.choices[choice];
-        let deltas = running.split.push(self.vocab.bytes(token))?;
-        running.note(&deltas);
+        self.usage.n_reasoning += usize::from(running.split.is_thinking());
+        let mut deltas = match self.vocab.bytes(token) {
+            b"" => running.split.push_control(&self.vocab.wire(token))?,
+            bytes => running.split.push(bytes)?,
+        };
+        running.note(&mut deltas);
         let mut update = Update { choice, deltas, logprobs, finish: None };
         if running.split.is_stopped() {
             running.events = None;
@@ -389,8 +379,8 @@ impl Answer {
     fn finished(&mut self, choice: usize, reason: FinishReason) -> Result<Update, AnswerError> {
         let running = &mut self.choices[choice];
         running.events = None;
-        let deltas = running.split.finish()?;
-        running.note(&deltas);
+        let mut deltas = running.split.finish()?;
+        running.note(&mut deltas);
         let finish = match reason {
             FinishReason::Length => Finish::Length,
             FinishReason::Stop | FinishReason::Closed => {
@@ -398,7 +388,7 @@ impl Answer {
                     METRICS.check_failures.inc();
                     tracing::error!(%error, "a finished answer fails the final check: this is a bug");
                 })?;
-                match (reason, running.calls.is_empty()) {
+                match (reason, running.said.calls.is_empty()) {
                     (FinishReason::Closed, _) => Finish::Closed,
                     (_, true) => Finish::Stop,
                     (_, false) => Finish::ToolCalls,
@@ -410,36 +400,38 @@ impl Answer {
 }
 
 impl Running {
-    fn note(&mut self, deltas: &[Delta]) {
+    /// Gives calls their ids, and notes what was said.
+    fn note(&mut self, deltas: &mut [Delta]) {
         for delta in deltas {
-            match delta {
-                Delta::Content(text) => self.content.push_str(text),
-                Delta::CallStart { name, .. } => self.calls.push((name.clone(), String::new())),
-                Delta::CallArguments { fragment, .. } => {
-                    if let Some((_, arguments)) = self.calls.last_mut() {
-                        arguments.push_str(fragment);
-                    }
-                }
+            if let Delta::CallStart { id: id @ None, name, .. } = delta {
+                *id = Some(match self.ids {
+                    Ids::Free => new_id("call_", 24),
+                    Ids::Nine => new_id("", 9),
+                    Ids::Functions => format!("functions.{name}:{}", self.said.calls.len()),
+                });
             }
+            self.said.add(delta);
         }
     }
 
     /// Checks what has finished.
     fn judge(&self, checks: &Checks) -> Result<(), AnswerError> {
-        let is_free = self.calls.is_empty() && checks.content.is_none() && !checks.requires_call;
+        let is_free = self.said.calls.is_empty() && checks.content.is_none() && !checks.requires_call;
         if is_free { Ok(()) } else { aside(|| self.judge_here(checks)) }
     }
 
     fn judge_here(&self, checks: &Checks) -> Result<(), AnswerError> {
-        if checks.requires_call && self.calls.is_empty() {
+        if checks.requires_call && self.said.calls.is_empty() {
             return Err(AnswerError::NoCall);
         }
-        for (name, arguments) in &self.calls {
-            let check = checks.tools.iter().find(|(n, _)| n == name).map(|(_, check)| check);
-            check.ok_or(AnswerError::NoCall)?.judge(arguments)?;
+        for call in &self.said.calls {
+            let check = checks.tools.iter().find(|(name, _)| *name == call.name).map(|(_, check)| check);
+            check.ok_or(AnswerError::NoCall)?.judge(&call.arguments)?;
         }
         match &checks.content {
-            Some(check) if self.calls.is_empty() => check.judge(&self.content).map(drop).map_err(AnswerError::from),
+            Some(check) if self.said.calls.is_empty() => {
+                check.judge(&self.said.content).map(drop).map_err(AnswerError::from)
+            }
             _ => Ok(()),
         }
     }
@@ -454,10 +446,10 @@ fn entry(vocab: &Vocab, logprobs: &TokenLogprobs) -> LogprobEntry {
     }
 }
 
-/// Makes a random id with `prefix`.
-pub(crate) fn new_id(prefix: &str) -> String {
+/// Makes a random id: `prefix` and `n` letters and digits.
+pub(crate) fn new_id(prefix: &str, n: usize) -> String {
     const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     let mut id = prefix.to_owned();
-    id.extend((0..24).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])));
+    id.extend((0..n).map(|_| char::from(LETTERS[rand::random_range(0..LETTERS.len())])));
     id
 }

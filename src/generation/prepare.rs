@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::render::{Rendered, render};
 use super::request::{Output, Request, RequestTool};
-use crate::chat::{ChatTemplate, Instructions, Segment, SplitOptions, TemplateError, ToolSupport, instruct};
-use crate::engine::Sampling;
-use crate::grammar::{self, Compiled, Compiler, GrammarError, Report, Spec, TokenId, Vocab};
-use crate::guard::Check;
+use crate::chat::{ChatTemplate, SplitOptions, TemplateError};
+use crate::engine::{Sampling, ThinkingLimit};
+use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab};
+use crate::guard::{Check, Preamble};
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
-use crate::tools::format::{Otherwise, ToolFormat};
+use crate::tools::format::{Otherwise, ToolFormat, free_after, thoughtful};
 use crate::tools::{Tool, ToolChoice};
 
 /// A request that can be generated.
@@ -38,6 +39,8 @@ pub struct Prepared {
     /// Whether the model was shown all that binds it. A schema too large for the prompt is enforced all the same.
     pub shows_schema: bool,
     pub(super) closes: bool,
+    /// When thinking is brought to its end.
+    pub thinking: Option<ThinkingLimit>,
     /// What became of each keyword, if it was asked for.
     pub report: Option<Report>,
 }
@@ -104,6 +107,9 @@ pub enum PrepareError {
 pub(super) struct Model<'a> {
     pub(super) vocab: &'a Vocab,
     pub(super) template: &'a ChatTemplate,
+    /// The format of the template's calls, and the one that the prompt can teach.
+    pub(super) native: &'a Arc<ToolFormat>,
+    pub(super) generic: &'a Arc<ToolFormat>,
     pub(super) compiler: &'a Compiler,
     pub(super) n_ctx: usize,
     pub(super) limits: Limits,
@@ -121,12 +127,13 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         }
     };
     let answer = read_output(&request.output, model)?;
-    let (prompt, shows_schema) = render(&request, &tools, model)?;
+    let Rendered { prompt, shows_schema, preamble, format } = render(&request, &tools, model)?;
     let n_room = model.n_ctx.saturating_sub(prompt.len());
     if n_room == 0 {
         return Err(PrepareError::TooLong { n_prompt: prompt.len(), n_ctx: model.n_ctx });
     }
-    let spec = spec(&request, &tools, answer.as_ref(), model.template.tools().format);
+    let thinking = preamble.as_ref().and(limit(&request, model));
+    let spec = spec(&request, &tools, answer.as_ref(), &format, (preamble.as_ref(), thinking.is_some()));
     let grammar = spec.as_ref().map(|spec| compile(spec, &request, model.compiler)).transpose()?;
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
     if model.closes
@@ -146,14 +153,14 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         _ => None,
     };
     let checks = checks(&request, &tools, answer.as_deref())?;
-    let format = (!tools.is_empty()).then_some(*model.template.tools().format);
-    let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.follow_prose);
+    let format = (!tools.is_empty()).then_some(format);
+    let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.prose == Prose::Before);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
     let stop = if answer.is_some() { Vec::new() } else { request.stop };
     Ok(Prepared {
         prompt,
         grammar,
-        split: SplitOptions { format, calls_follow_text, stop },
+        split: SplitOptions { format, calls_follow_text, preamble, stop },
         checks,
         sampling: request.sampling,
         max_tokens,
@@ -162,6 +169,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         deadline: request.deadline,
         shows_schema,
         closes: model.closes,
+        thinking,
         report,
     })
 }
@@ -199,13 +207,31 @@ fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Arc<Document
     Ok(Some(Arc::new(document)))
 }
 
-fn spec(request: &Request, tools: &[Tool], answer: Option<&Arc<Document>>, format: &ToolFormat) -> Option<Spec> {
+/// The grammar of the answer; none where anything goes. `thinks`: what may stand before it, and whether that is bounded.
+fn spec(
+    request: &Request,
+    tools: &[Tool],
+    answer: Option<&Arc<Document>>,
+    format: &ToolFormat,
+    thinks: (Option<&Preamble>, bool),
+) -> Option<Spec> {
     let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
-    match (tools, answer) {
-        ([], None) => None,
-        ([], Some(document)) => Some(Spec { style: request.style, ..Spec::value(Arc::clone(document)) }),
-        (tools, _) => Some(format.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise)),
+    match (tools, answer, thinks) {
+        ([], None, (Some(preamble), true)) => Some(free_after(preamble)),
+        ([], None, _) => None,
+        ([], Some(document), (Some(preamble), _)) => Some(thoughtful(Arc::clone(document), preamble, request.style)),
+        ([], Some(document), (None, _)) => Some(Spec { style: request.style, ..Spec::value(Arc::clone(document)) }),
+        (tools, _, (preamble, _)) => {
+            Some(format.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise, preamble))
+        }
     }
+}
+
+/// When thinking ends, and how, if the request bounds it.
+fn limit(request: &Request, model: &Model<'_>) -> Option<ThinkingLimit> {
+    let n_tokens = request.thinking.max_tokens?;
+    let text = format!("\n\nThat is enough; now the answer.\n{}\n\n", model.template.thinking()?.close());
+    Some(ThinkingLimit { n_tokens, ending: model.vocab.tokenize(&text, true).into() })
 }
 
 fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Compiled>, PrepareError> {
@@ -243,47 +269,4 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Resul
         .collect::<Result<_, PrepareError>>()?;
     let requires_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
     Ok(Checks { content, tools, requires_call })
-}
-
-/// Renders the prompt; a schema that would take more than half the context is left out of it.
-fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<(Vec<TokenId>, bool), PrepareError> {
-    let note = match &request.output {
-        Output::Text => None,
-        Output::JsonObject => Some(("json_object", None, None)),
-        Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
-    };
-    let support = model.template.tools();
-    // Only what the template is to show is written down for it.
-    let definitions: Vec<Value> = tools.iter().filter(|_| support.is_native).map(Tool::definition).collect();
-    let with = |shows_schema: bool| -> Result<Vec<TokenId>, PrepareError> {
-        let instructions = Instructions {
-            tools: (!tools.is_empty()).then_some((tools, &request.tool_choice)),
-            schema: note.as_ref().filter(|_| shows_schema),
-        };
-        let render = |support: ToolSupport| {
-            let native = if support.is_native { definitions.as_slice() } else { &[] };
-            model.template.render(&instruct(&request.messages, support, instructions), native)
-        };
-        let segments = match render(support) {
-            // Why: some templates take no tool without a description, or no call beside text.
-            Err(TemplateError::Refused(_)) if support.is_native => render(support.by_prompt()),
-            rendered => rendered,
-        }?;
-        Ok(segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect())
-    };
-    if note.is_none() || !model.shows_schema {
-        return Ok((with(false)?, true));
-    }
-    let is_hopeless =
-        matches!(&request.output, Output::JsonSchema { schema, .. } if schema.to_string().len() > model.n_ctx * 8);
-    let prompt = if is_hopeless { None } else { Some(with(true)?) };
-    match prompt {
-        Some(prompt) if prompt.len() <= model.n_ctx / 2 => Ok((prompt, true)),
-        Some(prompt) if prompt.len() < model.n_ctx => {
-            let without = with(false)?;
-            let is_small = prompt.len() - without.len().min(prompt.len()) <= model.n_ctx / 2;
-            Ok(if is_small { (prompt, true) } else { (without, false) })
-        }
-        _ => Ok((with(false)?, false)),
-    }
 }

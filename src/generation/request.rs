@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::chat::Message;
+use crate::chat::{Message, Variables};
 use crate::engine::Sampling;
 use crate::grammar::Style;
 use crate::tools::ToolChoice;
@@ -34,10 +34,23 @@ pub struct Request {
     pub logprobs: Option<u8>,
     /// What is left open about the text of a bound answer.
     pub style: Style,
+    /// What the request sets in the chat template.
+    pub variables: Variables,
+    /// How the model may think before it answers.
+    pub thinking: Thinking,
     /// Say what became of each keyword of the answer's schema.
     pub wants_report: bool,
     /// How long it may take, beside what the server allows at most.
     pub deadline: Option<Duration>,
+}
+
+/// How the model may think before it answers, where it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Thinking {
+    /// Not at all.
+    pub is_off: bool,
+    /// So many tokens at most; then it is brought to its end, and the answer begins.
+    pub max_tokens: Option<usize>,
 }
 
 /// A tool as the client defines it.

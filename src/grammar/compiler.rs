@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::build::build;
 use super::cache::{Cache, Key};
-use super::close::{Answer, Calls};
+use super::close::{self, Answer};
 use super::lower::Thrift;
 use super::piece::Piece;
 use super::rules::Rules;
@@ -325,6 +325,7 @@ fn places(spec: &Spec, pieces: &Pieces) -> Places {
     let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.watches));
     let calls = spec.calls.iter().flat_map(|calls| &calls.each);
     Places {
+        preamble: spec.preamble.clone(),
         start: find(ANSWER),
         after: calls.filter_map(|call| Some((call.head.clone(), find(&call.schema)?))).collect(),
     }
@@ -334,10 +335,17 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
     let pieces = by_name(pieces);
     let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.closer));
     let calls = spec.calls.as_ref().map(|calls| {
-        let one = |call: &Call| Some((call.head.clone(), find(&call.schema)?, call.tail.clone()));
-        Calls::new(&calls.open, &calls.separator, calls.follow_prose, calls.each.iter().filter_map(one))
+        let one = |call: &Call| Some(close::Call::new(call.head.clone(), find(&call.schema)?, call.tail.clone()));
+        close::Calls {
+            marker: calls.marker.clone(),
+            begin: calls.begin.clone(),
+            between: calls.between.clone(),
+            end: calls.end.clone(),
+            prose: calls.prose,
+            each: calls.each.iter().filter_map(one).collect(),
+        }
     });
-    Answer::new(find(ANSWER), calls)
+    Answer::new(spec.preamble.clone(), find(ANSWER), calls)
 }
 
 /// What became of keywords that are not enforced.

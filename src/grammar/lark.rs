@@ -15,6 +15,21 @@ pub(crate) fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Bytes as Lark's literals; a control token, 0xFF and its id in brackets, by its id.
+pub(crate) fn wire_parts(bytes: &[u8]) -> String {
+    let mut parts = Vec::new();
+    for (i, part) in bytes.split(|byte| *byte == 0xFF).enumerate() {
+        let text = String::from_utf8_lossy(part);
+        let (token, text) = match (i, text.split_once(']')) {
+            (0, _) | (_, None) => (None, text.as_ref()),
+            (_, Some((token, text))) => (Some(format!("<{token}]>")), text),
+        };
+        parts.extend(token);
+        parts.extend((!text.is_empty()).then(|| quote(text)));
+    }
+    parts.join(" ")
+}
+
 /// The grammar of `rules`, with whitespace between terminals.
 pub(super) fn write(rules: &Rules) -> String {
     let mut out = Writer::default();

@@ -1,12 +1,13 @@
 //! The parser state of one sequence: gives masks, accepts tokens, knows forced tokens.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use llguidance::toktrie::{SimpleVob, TokEnv};
 
 use super::TokenId;
 use super::close::Answer;
-use crate::guard::{Follower, Places, Veto};
+use crate::guard::{Follower, Places, Stage, Veto};
 
 /// The tokens allowed next: a bit set `[n_vocab]`.
 #[derive(Clone, Debug)]
@@ -150,6 +151,13 @@ impl Matcher {
         (*self.inner, self.work)
     }
 
+    /// Whether the answer is in its preamble.
+    #[must_use]
+    pub fn is_in_preamble(&self) -> bool {
+        let Some(closing) = &self.closing else { return false };
+        closing.answer.preamble().is_some_and(|preamble| preamble.stage(&closing.text) == Stage::Inside)
+    }
+
     /// The bytes of a short valid ending from here; `None` if none is known.
     #[must_use]
     pub fn closing(&self) -> Option<Vec<u8>> {
@@ -167,14 +175,14 @@ impl Matcher {
     pub fn closing_tokens_before(&self, n_back: usize) -> Option<Vec<TokenId>> {
         let closing = self.closing.as_ref()?;
         let ending = closing.ending(n_back)?;
-        Some(if ending.is_empty() { Vec::new() } else { closing.env.tokenize_bytes(&ending) })
+        Some(if ending.is_empty() { Vec::new() } else { tokenize(&closing.env, &ending) })
     }
 
     /// About how many tokens one more token can add to what closing takes; `None` if nothing can close.
     #[must_use]
     pub fn closing_step(&self) -> Option<usize> {
         let closing = self.closing.as_ref()?;
-        Some(closing.answer.longest(|text| closing.env.tokenize_bytes(text).len()))
+        Some(closing.answer.longest(|text| tokenize(&closing.env, text).len()))
     }
 
     /// Looks through the schema, so that closing is quick later. Gives the tokens of the shortest answer.
@@ -213,7 +221,7 @@ impl Matcher {
     /// If the grammar does not allow it, or the engine fails.
     pub fn accept(&mut self, token: TokenId) -> Result<Verdict, MatcherError> {
         if let Some(guard) = &mut self.guard
-            && let Err(veto) = guard.follower.accept(guard.env.tok_trie().token(token))
+            && let Err(veto) = guard.follower.accept(&wire_bytes(&guard.env, token))
         {
             return Ok(Verdict::Vetoed(veto));
         }
@@ -228,7 +236,7 @@ impl Matcher {
         }
         if let Some(closing) = &mut self.closing {
             closing.starts.push(closing.text.len());
-            closing.text.extend_from_slice(closing.env.tok_trie().token(token));
+            closing.text.extend_from_slice(&wire_bytes(&closing.env, token));
         }
         Ok(Verdict::Taken)
     }
@@ -298,6 +306,17 @@ impl Matcher {
     pub fn is_stopped(&self) -> bool {
         self.inner.is_stopped() && !self.inner.is_error() && self.inner.stop_reason().is_ok()
     }
+}
+
+/// The bytes of a token; a control token's are 0xFF and its id in brackets, as llguidance has them.
+fn wire_bytes(env: &TokEnv, token: TokenId) -> Cow<'_, [u8]> {
+    let trie = env.tok_trie();
+    if trie.is_special_token(token) { trie.decode_as_special(token).into() } else { trie.token(token).into() }
+}
+
+/// The tokens of such bytes.
+fn tokenize(env: &TokEnv, bytes: &[u8]) -> Vec<TokenId> {
+    env.tokenize_bytes_marker(bytes).0
 }
 
 impl std::fmt::Debug for Matcher {

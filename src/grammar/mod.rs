@@ -29,11 +29,11 @@ mod warm;
 mod watching;
 
 pub use compiler::{Budget, Compiled, Compiler, Findings, GrammarError, STACK_BYTES, Summary, summarize};
-pub(crate) use lark::quote;
+pub(crate) use lark::{quote, wire_parts};
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};
 
-pub use spec::{ANSWER, Call, Calls, KeyOrder, Spec, Spellings, Style};
+pub use spec::{ANSWER, Call, Calls, KeyOrder, Prose, Spec, Spellings, Style};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

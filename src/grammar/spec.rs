@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::guard::{Frame, Preamble};
 use crate::schema::Document;
 
 /// What an answer must look like: a Lark grammar whose `@names` are JSON Schemas.
@@ -13,6 +14,8 @@ pub struct Spec {
     pub schemas: Vec<(String, Arc<Document>)>,
     /// The calls that an answer may hold.
     pub calls: Option<Calls>,
+    /// What may stand before all that.
+    pub preamble: Option<Preamble>,
     /// What the schemas leave open about the text of values.
     pub style: Style,
 }
@@ -20,25 +23,40 @@ pub struct Spec {
 /// Calls: values of schemas, each between two texts.
 #[derive(Clone, Debug)]
 pub struct Calls {
-    /// The marker that each begins with.
-    pub open: String,
+    /// What the first of them begins with; free text never holds it.
+    pub marker: Vec<u8>,
+    /// Before the first call.
+    pub begin: Frame,
     /// Between two calls.
-    pub separator: String,
-    /// Whether free text may stand before them, or alone.
-    pub follow_prose: bool,
+    pub between: Frame,
+    /// After the last.
+    pub end: Frame,
+    /// Where free text may stand.
+    pub prose: Prose,
     /// Every kind of call.
     pub each: Vec<Call>,
+}
+
+/// Where free text may stand in an answer that may hold calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prose {
+    /// Nowhere.
+    Never,
+    /// In place of calls.
+    Instead,
+    /// In place of calls, or before them.
+    Before,
 }
 
 /// One kind of call.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What stands before the value, the marker included.
-    pub head: String,
+    /// What stands before the value.
+    pub head: Frame,
     /// The name of the value's schema.
     pub schema: String,
     /// What stands behind it.
-    pub tail: String,
+    pub tail: Frame,
 }
 
 /// What a schema leaves open about the text of its values.
@@ -79,6 +97,7 @@ impl Spec {
             lark: ALONE.to_owned(),
             schemas: vec![(ANSWER.to_owned(), document)],
             calls: None,
+            preamble: None,
             style: Style::default(),
         }
     }

@@ -127,6 +127,50 @@ impl Vocab {
         })
     }
 
+    /// The bytes by which `text` stands in answers, where names of control tokens in it mean the tokens: 0xFF and the
+    /// token's id in brackets.
+    #[must_use]
+    pub fn wire_of(&self, text: &str) -> Vec<u8> {
+        let is_in_text =
+            |token: &VocabToken| matches!(token, VocabToken::Control(name) if !name.is_empty() && text.contains(name));
+        let mut names: Vec<(&str, usize)> = self
+            .tokens
+            .iter()
+            .enumerate()
+            .filter(|(_, token)| is_in_text(token))
+            .filter_map(|(id, token)| match token {
+                VocabToken::Control(name) => Some((name.as_str(), id)),
+                VocabToken::Text(_) => None,
+            })
+            .collect();
+        names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+        let (mut wire, mut rest) = (Vec::new(), text);
+        while let Some(c) = rest.chars().next() {
+            match names.iter().find(|(name, _)| rest.starts_with(name)) {
+                Some((name, id)) => {
+                    wire.push(TokTrie::SPECIAL_TOKEN_MARKER);
+                    wire.extend_from_slice(format!("[{id}]").as_bytes());
+                    rest = &rest[name.len()..];
+                }
+                None => {
+                    wire.extend_from_slice(&rest.as_bytes()[..c.len_utf8()]);
+                    rest = &rest[c.len_utf8()..];
+                }
+            }
+        }
+        wire
+    }
+
+    /// The bytes by which `token` stands in answers, as [`Vocab::wire_of`] has them.
+    #[must_use]
+    pub fn wire(&self, token: TokenId) -> std::borrow::Cow<'_, [u8]> {
+        match self.tokens.get(token as usize) {
+            Some(VocabToken::Text(bytes)) => bytes.into(),
+            Some(VocabToken::Control(_)) => self.env.tok_trie().decode_as_special(token).into(),
+            None => (&[]).into(),
+        }
+    }
+
     /// The longest token, in bytes.
     #[must_use]
     pub fn max_token_bytes(&self) -> usize {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::escape::Escape;
+use super::frame::{Frame, Preamble, Stage};
 use super::plain::write_plain;
 use super::veto::{MAX_NESTING, Veto};
 use super::watch::{Length, WatchId, Watches};
@@ -15,10 +16,12 @@ use super::watch::{Length, WatchId, Watches};
 /// Where the JSON of an answer begins.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
+    /// What may stand before all that; no JSON of the answer is in it.
+    pub preamble: Option<Preamble>,
     /// The answer is JSON from its first byte, unless it begins with one of the texts of `after`.
     pub start: Option<Arc<Watches>>,
     /// JSON begins after these texts.
-    pub after: Vec<(String, Arc<Watches>)>,
+    pub after: Vec<(Frame, Arc<Watches>)>,
 }
 
 impl Places {
@@ -35,15 +38,17 @@ pub struct Follower {
     places: Arc<Places>,
     watches: Option<Arc<Watches>>,
     text: Vec<u8>,
-    frames: Vec<Frame>,
+    frames: Vec<Container>,
     state: State,
+    /// Where the answer begins, once that is known.
+    answer_at: Option<usize>,
     log: Vec<Undo>,
     steps: Vec<Step>,
 }
 
 /// An open array or object.
 #[derive(Clone, Debug)]
-struct Frame {
+struct Container {
     is_object: bool,
     watch: Option<WatchId>,
     start: usize,
@@ -75,10 +80,11 @@ enum State {
 #[derive(Clone, Debug)]
 enum Undo {
     Pushed,
-    Popped(Frame),
+    Popped(Container),
     Seen(String),
     Counted,
     Began,
+    AnswerAt,
     ValueWatch(Option<WatchId>),
     Ended(Option<Arc<Watches>>),
 }
@@ -95,9 +101,19 @@ impl Follower {
     /// Makes a follower at the beginning of an answer.
     #[must_use]
     pub fn new(places: Arc<Places>) -> Self {
-        let watches = places.start.clone().filter(|_| places.after.is_empty());
+        let watches = places.start.clone().filter(|_| places.after.is_empty() && places.preamble.is_none());
         let state = if watches.is_some() { State::BeforeValue } else { State::Outside };
-        Self { places, watches, text: Vec::new(), frames: Vec::new(), state, log: Vec::new(), steps: Vec::new() }
+        let answer_at = places.preamble.is_none().then_some(0);
+        Self {
+            places,
+            watches,
+            text: Vec::new(),
+            frames: Vec::new(),
+            state,
+            answer_at,
+            log: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     /// Takes the bytes of one token.
@@ -195,6 +211,7 @@ impl Follower {
             }
             Undo::Popped(frame) => self.frames.push(frame),
             Undo::Began => self.watches = None,
+            Undo::AnswerAt => self.answer_at = None,
             Undo::Ended(watches) => self.watches = watches,
             Undo::Seen(_) | Undo::Counted | Undo::ValueWatch(_) => {
                 let frame = self.frames.last_mut().expect("it was there when this was logged");
@@ -204,7 +221,7 @@ impl Follower {
                     }
                     Undo::Counted => frame.n_items -= 1,
                     Undo::ValueWatch(watch) => frame.value_watch = watch,
-                    Undo::Pushed | Undo::Popped(_) | Undo::Began | Undo::Ended(_) => {}
+                    Undo::Pushed | Undo::Popped(_) | Undo::Began | Undo::AnswerAt | Undo::Ended(_) => {}
                 }
             }
         }
@@ -251,23 +268,40 @@ impl Follower {
     /// Looks for a text after which JSON begins.
     fn outside(&mut self) {
         let places = Arc::clone(&self.places);
-        if let Some(start) = &places.start {
-            let may_be_marker = places.after.iter().any(|(marker, _)| {
-                let n = marker.len().min(self.text.len());
-                marker.as_bytes()[..n] == self.text[..n]
-            });
-            if !may_be_marker && self.log.is_empty() && self.text.len() == 1 {
+        let Some(answer_at) = self.answer_at.or_else(|| self.look_for_answer(&places)) else { return };
+        if let Some(start) = &places.start
+            && let text = self.text[answer_at..].trim_ascii_start()
+            && let Some(first) = text.first().copied()
+            && self.log.iter().all(|undo| matches!(undo, Undo::AnswerAt))
+        {
+            // Why: no marker of calls that may stand in place of JSON begins as JSON does.
+            let is_marker = places.after.iter().any(|(marker, _)| marker.start().first() == Some(&first));
+            if !is_marker && text.len() == 1 {
+                let at = self.text.len() - 1;
                 self.begin(start);
-                let byte = self.text[0];
                 // Why: nothing can be wrong with the first byte of a value but for a number, which goes on.
-                let _ = self.before(byte, 0);
+                let _ = self.before(first, at);
                 return;
             }
         }
-        let found = places.after.iter().find(|(marker, _)| self.text.ends_with(marker.as_bytes()));
+        let found = places.after.iter().find(|(marker, _)| marker.ends(&self.text[answer_at..]));
         if let Some((_, watches)) = found {
             self.begin(watches);
         }
+    }
+
+    /// Whether the preamble has ended, or turned out to be none.
+    fn look_for_answer(&mut self, places: &Places) -> Option<usize> {
+        let preamble = places.preamble.as_ref()?;
+        let may_end = self.text.ends_with(&preamble.close);
+        let may_be_none = preamble.open.as_ref().is_some_and(|open| self.text.len() <= open.len());
+        if !may_end && !may_be_none {
+            return None;
+        }
+        let Stage::Answer(at) = preamble.stage(&self.text) else { return None };
+        self.answer_at = Some(at);
+        self.log.push(Undo::AnswerAt);
+        Some(at)
     }
 
     fn begin(&mut self, watches: &Arc<Watches>) {
@@ -310,8 +344,14 @@ impl Follower {
     }
 
     fn open(&mut self, is_object: bool, start: usize) {
-        let frame =
-            Frame { is_object, watch: self.next_watch(), start, n_items: 0, seen: HashSet::new(), value_watch: None };
+        let frame = Container {
+            is_object,
+            watch: self.next_watch(),
+            start,
+            n_items: 0,
+            seen: HashSet::new(),
+            value_watch: None,
+        };
         self.frames.push(frame);
         self.log.push(Undo::Pushed);
         self.state = if is_object { State::BeforeKey } else { State::BeforeValue };

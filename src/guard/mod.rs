@@ -5,6 +5,7 @@
 mod check;
 mod escape;
 mod follow;
+mod frame;
 mod looks;
 mod plain;
 mod veto;
@@ -12,5 +13,6 @@ mod watch;
 
 pub use check::{Check, CheckError, STACK_BYTES, Violation};
 pub use follow::{Follower, Places};
+pub use frame::{Bit, Fill, Frame, Preamble, Stage};
 pub use veto::{MAX_NESTING, Veto};
 pub use watch::{Length, Watch, WatchId, Watches};

@@ -190,10 +190,10 @@ fn fields() -> Vec<Case> {
         case("tool twice", with(json!({"tools": [f[0], f[0]]})), "invalid_value", "tools[1].function.name", "twice"),
         case(
             "too many tools",
-            with(json!({"tools": vec![f[0].clone(); 129]})),
+            with(json!({"tools": vec![f[0].clone(); 1025]})),
             "array_above_max_length",
             "tools",
-            "maximum length 128, but got an array with length 129",
+            "maximum length 1024, but got an array with length 1025",
         ),
         case(
             "unknown tool",

@@ -32,4 +32,5 @@ mod scheduling;
 mod streaming;
 mod structured_output;
 mod templates;
+mod thinking;
 mod tool_calling;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drawplate::chat::{ChatTemplate, Instructions, Message, Role, instruct};
+use drawplate::chat::{ChatTemplate, Found, Instructions, Message, Role, Variables, instruct};
 use drawplate::schema::{Document, Limits};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ fn verdict(source: &str) -> Value {
         description: Some("tells the weather".into()),
         parameters: Arc::new(Document::parse(parameters, Limits::default()).unwrap()),
     }];
-    let native: Vec<Value> = tools.iter().filter(|_| support.is_native).map(Tool::definition).collect();
+    let native: Vec<Value> = tools.iter().filter(|_| support.is_native()).map(Tool::definition).collect();
     let with_tools = Instructions { tools: Some((&tools, &ToolChoice::Auto)), schema: None };
     let without = Instructions { tools: None, schema: None };
     let plain: Vec<Message> =
@@ -58,15 +58,24 @@ fn verdict(source: &str) -> Value {
             &["system text", "tells the weather", "Oslo", "nine degrees", "second question"],
         ),
     ] {
-        let text: String = match template.render(&instruct(messages, support, instructions), native) {
-            Ok(segments) => segments.into_iter().map(|segment| segment.text).collect(),
-            Err(error) => return format!("refused: {error}").into(),
-        };
+        let text: String =
+            match template.render(&instruct(messages, support, instructions), native, &Variables::default()) {
+                Ok(segments) => segments.into_iter().map(|segment| segment.text).collect(),
+                Err(error) => return format!("refused: {error}").into(),
+            };
         if let Some(missing) = wanted.iter().find(|wanted| !text.contains(**wanted)) {
             return format!("loses '{missing}'").into();
         }
     }
-    if support.is_native { support.format.name.into() } else { "prompt".into() }
+    let family = &support.family;
+    let shown = if support.shows_tools { "" } else { ", tools by prompt" };
+    match support.found {
+        Found::Known => format!("{}{shown}", family.name).into(),
+        Found::Inferred => {
+            format!("inferred{shown}: {} ({} {}) {}", family.begin, family.call, family.between, family.end).into()
+        }
+        Found::Prompt => "prompt".into(),
+    }
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use drawplate::chat::{Delta, Split, SplitOptions};
-use drawplate::engine::{FakeMode, fake_vocab};
-use drawplate::grammar::{Budget, Compiler, Verdict};
+use drawplate::chat::{Said, Split, SplitOptions};
+use drawplate::engine::FakeMode;
+use drawplate::grammar::{Budget, Compiler, Tokenizer, Verdict, Vocab, VocabToken};
+use drawplate::guard::Preamble;
 use drawplate::schema::{Document, Limits};
-use drawplate::tools::format::{FORMATS, Otherwise, ToolFormat};
+use drawplate::tools::format::{Family, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
@@ -127,19 +128,78 @@ fn is_valid(schema: &Value, text: &str) -> bool {
     jsonschema::options().should_validate_formats(true).build(schema).unwrap().is_valid(&value)
 }
 
-/// The calls of an answer's text, and its content; what breaks off inside a call's head is no call yet.
-fn take_apart(format: &ToolFormat, text: &[u8], calls_follow_text: bool) -> (String, Vec<(String, String)>) {
-    let mut split = Split::new(SplitOptions { format: Some(*format), calls_follow_text, stop: Vec::new() });
-    let deltas = split.push(text).unwrap().into_iter().chain(split.finish().unwrap());
-    let (mut content, mut calls) = (String::new(), Vec::new());
-    for delta in deltas {
-        match delta {
-            Delta::Content(text) => content.push_str(&text),
-            Delta::CallStart { name, .. } => calls.push((name, String::new())),
-            Delta::CallArguments { index, fragment } => calls[index].1.push_str(&fragment),
+/// The families' formats, and answers in them: each with a vocabulary in which the family's tags are single tokens, and
+/// with one in which they are text.
+fn formats() -> Vec<(ToolFormat, Vocab)> {
+    let mut formats = Vec::new();
+    for family in Family::all() {
+        let tags = tags(&[&family.begin, &family.call, &family.between, &family.end].map(String::as_str));
+        for controls in [Vec::new(), tags] {
+            let mut tokens: Vec<VocabToken> = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).collect();
+            tokens.push(VocabToken::Control("</s>".into()));
+            tokens.extend(["<think>", "</think>"].map(|name| VocabToken::Control(name.into())));
+            tokens.extend(controls.into_iter().map(VocabToken::Control));
+            let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
+            formats.push((ToolFormat::new(Arc::clone(family), &vocab), vocab));
         }
     }
-    (content, calls)
+    formats
+}
+
+/// Tokens are bytes.
+struct Bytes;
+
+impl Tokenizer for Bytes {
+    fn tokenize(&self, text: &[u8], _special: bool) -> Vec<u32> {
+        text.iter().map(|byte| u32::from(*byte)).collect()
+    }
+}
+
+/// What looks like a control token in a family's texts.
+fn tags(texts: &[&str]) -> Vec<String> {
+    let mut tags = Vec::new();
+    for text in texts {
+        for (open, close) in [("<|", "|>"), ("<｜", "｜>"), ("[TOOL_CALLS", "]"), ("[ARGS", "]"), ("[CALL_ID", "]")] {
+            let mut rest = *text;
+            while let Some(at) = rest.find(open) {
+                let n = rest[at..].find(close).unwrap() + close.len();
+                tags.push(rest[at..at + n].to_owned());
+                rest = &rest[at + n..];
+            }
+        }
+    }
+    tags.sort();
+    tags.dedup();
+    tags
+}
+
+/// The tokens of `text`, in which names of control tokens mean the tokens.
+fn tokens_of(text: &str, vocab: &Vocab) -> Vec<u32> {
+    let mut tokens = Vec::new();
+    for (i, part) in vocab.wire_of(text).split(|byte| *byte == 0xFF).enumerate() {
+        let mut part = part;
+        if i > 0 {
+            let end = part.iter().position(|byte| *byte == b']').unwrap();
+            tokens.push(std::str::from_utf8(&part[1..end]).unwrap().parse().unwrap());
+            part = &part[end + 1..];
+        }
+        tokens.extend(part.iter().map(|byte| u32::from(*byte)));
+    }
+    tokens
+}
+
+/// What the tokens of an answer say.
+fn take_apart(tokens: &[u32], vocab: &Vocab, options: &SplitOptions) -> Said {
+    let mut split = Split::new(options.clone());
+    let mut deltas = Vec::new();
+    for token in tokens {
+        deltas.extend(match vocab.bytes(*token) {
+            b"" => split.push_control(&vocab.wire(*token)).unwrap(),
+            bytes => split.push(bytes).unwrap(),
+        });
+    }
+    deltas.extend(split.finish().unwrap());
+    deltas.iter().collect()
 }
 
 #[test]
@@ -147,51 +207,122 @@ fn every_beginning_of_an_answer_has_an_ending() {
     let document = |schema| Arc::new(Document::parse(schema, Limits::default()).unwrap());
     let tool = |name: &str, schema| Tool { name: name.into(), description: None, parameters: document(schema) };
     let tools = [tool("note", note()), tool("note_all", notes())];
-    let vocab = fake_vocab().unwrap();
-    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
-    for format in FORMATS {
-        every_beginning_ends(format, &tools, &compiler, &Otherwise::Schema(document(ok())));
+    for (format, vocab) in formats() {
+        let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
+        let preamble = |open: Option<&str>, close: &str| Preamble {
+            open: open.map(|open| vocab.wire_of(open)),
+            close: vocab.wire_of(close),
+        };
+        for (preamble, thought) in [
+            (None, ""),
+            (Some(preamble(None, "</think>")), "I <tool note.\n</think>\n\n"),
+            (Some(preamble(Some("<think>"), "</think>")), "<think>\nI <tool note.\n</think>\n\n"),
+            (Some(preamble(Some("<seed:think>"), "</seed:think>")), "<seed:think>I note.</seed:think>"),
+            (Some(preamble(Some("<seed:think>"), "</seed:think>")), ""),
+        ] {
+            every_beginning_ends(
+                &format,
+                &vocab,
+                &tools,
+                &compiler,
+                (&preamble, thought),
+                &Otherwise::Schema(document(ok())),
+            );
+        }
     }
 }
 
-fn every_beginning_ends(format: &ToolFormat, tools: &[Tool], compiler: &Compiler, schema: &Otherwise) {
+fn every_beginning_ends(
+    format: &ToolFormat,
+    vocab: &Vocab,
+    tools: &[Tool],
+    compiler: &Compiler,
+    (preamble, thought): (&Option<Preamble>, &str),
+    schema: &Otherwise,
+) {
     let all = r#"{"notes": [{"text": "abc", "when": "2026-01-01", "tags": ["a"]}]}"#;
-    let call = |name: &str, arguments: &str| {
-        format.render_call(&ToolCall { id: String::new(), name: name.into(), arguments: arguments.into() })
+    let call = |name: &str, arguments: &str| ToolCall {
+        id: "abc123xyz".into(),
+        name: name.into(),
+        arguments: arguments.into(),
     };
     let (one, named) = (call("note", r#"{"text": "ab\u00e9d", "when": "2026-01-01"}"#), call("note_all", all));
-    let between = format.separator;
-    for (choice, parallel, otherwise, text) in [
-        (ToolChoice::Auto, true, &Otherwise::Prose, format!("I <tool note é. {one}{between}{one}")),
-        (ToolChoice::Required, true, &Otherwise::Prose, format!("{one}{between}{named}")),
-        (ToolChoice::Required, false, &Otherwise::Prose, one.clone()),
-        (ToolChoice::Named("note_all".into()), true, &Otherwise::Prose, named),
-        (ToolChoice::Auto, true, schema, format!("{one}{between}{one}")),
-        (ToolChoice::Auto, true, schema, r#"{"ok": true}"#.to_owned()),
+    let family = &format.family;
+    let text = |calls: &[&ToolCall]| {
+        let n = if family.parallel { calls.len() } else { 1 };
+        let calls: Vec<ToolCall> = calls[..n].iter().map(|call| (*call).clone()).collect();
+        (family.render_calls(&calls), calls)
+    };
+    let before = if family.prose == Place::Before { "I <tool note é. " } else { "" };
+    let schema_too = family.prose == Place::Before;
+    for (choice, parallel, otherwise, before, (text, calls)) in [
+        (ToolChoice::Auto, true, &Otherwise::Prose, before, text(&[&one, &one])),
+        (ToolChoice::Auto, true, &Otherwise::Prose, "I <tool note é. ", (String::new(), Vec::new())),
+        (ToolChoice::Required, true, &Otherwise::Prose, "", text(&[&one, &named])),
+        (ToolChoice::Required, false, &Otherwise::Prose, "", text(&[&one])),
+        (ToolChoice::Named("note_all".into()), true, &Otherwise::Prose, "", text(&[&named])),
+        (ToolChoice::Auto, true, schema, "", text(&[&one, &one])),
+        (ToolChoice::Auto, true, schema, r#"{"ok": true}"#, (String::new(), Vec::new())),
     ] {
-        let mut matcher = compiler.compile(&format.spec(tools, &choice, parallel, otherwise)).unwrap().matcher();
-        for n in 0..=text.len() {
-            let ending = matcher
-                .closing()
-                .unwrap_or_else(|| panic!("{}, {choice:?}: no ending of {:?}", format.name, &text.as_bytes()[..n]));
-            let is_prose = choice == ToolChoice::Auto && matches!(otherwise, Otherwise::Prose);
-            let (content, calls) = take_apart(format, &[&text.as_bytes()[..n], &ending].concat(), is_prose);
-            for (name, arguments) in &calls {
-                assert!(is_valid(if name == "note" { &tools[0] } else { &tools[1] }.parameters.value(), arguments));
+        if matches!(otherwise, Otherwise::Schema(_)) && !schema_too {
+            continue;
+        }
+        let spec = format.spec(tools, &choice, parallel, otherwise, preamble.as_ref());
+        let what = format!("{}, {choice:?}, {preamble:?}", family.name);
+        let compiled = compiler.compile(&spec).unwrap_or_else(|e| panic!("{what}: {e}\n{}", spec.lark));
+        let mut matcher = compiled.matcher();
+        let is_prose = choice == ToolChoice::Auto && matches!(otherwise, Otherwise::Prose);
+        let options = SplitOptions {
+            format: Some(Arc::new(format.clone())),
+            calls_follow_text: is_prose && family.prose == Place::Before,
+            preamble: preamble.clone(),
+            stop: Vec::new(),
+        };
+        let tokens = tokens_of(&format!("{thought}{before}{text}"), vocab);
+        for n in 0..=tokens.len() {
+            let ending = matcher.closing_tokens().unwrap_or_else(|| panic!("{what}: no ending of token {n} of {text}"));
+            let said = take_apart(&[&tokens[..n], &ending].concat(), vocab, &options);
+            for call in &said.calls {
+                let schema = if call.name == "note" { &tools[0] } else { &tools[1] }.parameters.value();
+                assert!(is_valid(schema, &call.arguments), "{what} at {n}: {said:?}");
             }
+            let begun = take_apart(&tokens[..n], vocab, &options);
             match (&choice, otherwise) {
                 (ToolChoice::Auto, Otherwise::Prose) => {
-                    let (_, begun) = take_apart(format, &text.as_bytes()[..n], is_prose);
-                    assert_eq!(calls.len(), begun.len(), "a call that nobody began: {n}");
+                    assert_eq!(said.calls.len(), begun.calls.len(), "{what}: a call that nobody began: {n}");
                 }
-                (ToolChoice::Auto, Otherwise::Schema(_)) => assert!(!calls.is_empty() || is_valid(&ok(), &content)),
-                _ => assert!(!calls.is_empty() && content.is_empty(), "{n}"),
+                (ToolChoice::Auto, Otherwise::Schema(_)) => {
+                    assert!(!said.calls.is_empty() || is_valid(&ok(), &said.content), "{what}: {said:?}");
+                }
+                _ => assert!(!said.calls.is_empty() && said.content.is_empty(), "{what} at {n}: {said:?}"),
             }
-            if let Some(byte) = text.as_bytes().get(n) {
-                // The first tokens of the fake vocabulary are the bytes.
-                assert_eq!(matcher.accept(u32::from(*byte)).unwrap(), Verdict::Taken, "{choice:?} at {n}");
+            if let Some(token) = tokens.get(n) {
+                assert_eq!(
+                    matcher.accept(*token).map_err(|e| e.to_string()),
+                    Ok(Verdict::Taken),
+                    "{what} at {n} of {text}\n{}",
+                    spec.lark
+                );
             }
         }
+        let said = take_apart(&tokens, vocab, &options);
+        assert_eq!(said.content, if text.is_empty() { before } else { before.trim_start() }, "{what}");
+        assert_eq!(
+            said.reasoning,
+            thought
+                .replace("<think>", "")
+                .replace("</think>", "")
+                .replace("<seed:think>", "")
+                .replace("</seed:think>", "")
+                .trim()
+        );
+        let wanted: Vec<(&str, &str)> = calls.iter().map(|c| (c.name.as_str(), c.arguments.as_str())).collect();
+        assert_eq!(
+            said.calls.iter().map(|c| (c.name.as_str(), c.arguments.as_str())).collect::<Vec<_>>(),
+            wanted,
+            "{what}"
+        );
+        assert!(matcher.is_accepting().unwrap(), "{what}: {text} is not whole");
     }
 }
 

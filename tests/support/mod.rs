@@ -42,6 +42,7 @@ pub(crate) fn job(
         events,
         submitted: Instant::now(),
         deadline: None,
+        thinking: None,
         permit: None,
     };
     (job, receiver)
@@ -75,6 +76,7 @@ pub(crate) struct Setup {
     pub(crate) step_time: Duration,
     pub(crate) api: ApiOptions,
     pub(crate) generator: GeneratorOptions,
+    pub(crate) template: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -86,6 +88,7 @@ impl Default for Setup {
             step_time: Duration::ZERO,
             api: ApiOptions::default(),
             generator: GeneratorOptions::default(),
+            template: None,
         }
     }
 }
@@ -108,12 +111,12 @@ impl TestServer {
         drawplate::telemetry::init("error", Default::default());
         let vocab = Arc::new(fake_vocab().unwrap());
         let backend_vocab = Arc::clone(&vocab);
-        let Setup { mode, limits, n_queue, step_time, api, generator } = setup;
+        let Setup { mode, limits, n_queue, step_time, api, generator, template } = setup;
         let backend = move || Ok(FakeBackend::new(limits, mode, backend_vocab, step_time));
         let (engine, _) =
             EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions { n_queue, ..EngineOptions::default() })
                 .unwrap();
-        let template = ChatTemplate::new(None, ("", "<|im_end|>"), false, vocab.control_names()).unwrap();
+        let template = ChatTemplate::new(template, ("", "<|im_end|>"), false, vocab.control_names()).unwrap();
         Self::serve(engine, vocab, template, api, generator, "fake")
     }
 

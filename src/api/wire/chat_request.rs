@@ -5,7 +5,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{FieldError, Fields, Item};
 
@@ -38,6 +38,11 @@ pub struct ChatRequest {
     pub top_logprobs: Option<u64>,
     pub stream: Option<bool>,
     pub stream_options: Option<StreamOptions>,
+    pub reasoning_effort: Option<String>,
+    /// An extension: so many tokens of thinking at most.
+    pub max_reasoning_tokens: Option<u64>,
+    /// An extension that llama-server and vLLM have: what the chat template is told.
+    pub chat_template_kwargs: Option<Map<String, Value>>,
     pub drawplate: Option<DrawplateOptions>,
 }
 
@@ -48,6 +53,8 @@ pub struct ChatMessage {
     pub role: String,
     pub content: Option<String>,
     pub tool_calls: Vec<ChatToolCall>,
+    /// What the assistant thought, where a client sends it back.
+    pub reasoning: Option<String>,
     pub tool_call_id: Option<String>,
 }
 
@@ -142,8 +149,11 @@ pub enum PropertyOrder {
     Any,
 }
 
+/// OpenAI takes 128; registries of tools have more, and masks are no slower for it.
+const MAX_TOOLS: usize = 1024;
+
 /// Fields that are accepted and change nothing here.
-const WITHOUT_EFFECT: [&str; 18] = [
+const WITHOUT_EFFECT: [&str; 17] = [
     "audio",
     "metadata",
     "modalities",
@@ -152,7 +162,6 @@ const WITHOUT_EFFECT: [&str; 18] = [
     "prompt_cache_key",
     "prompt_cache_options",
     "prompt_cache_retention",
-    "reasoning_effort",
     "safety_identifier",
     "service_tier",
     "store",
@@ -177,10 +186,13 @@ impl ChatRequest {
             model: f.required("model")?.string()?.to_owned(),
             messages: read_messages(&f.required("messages")?)?,
             response_format: f.get("response_format").map(|i| read_response_format(&i)).transpose()?,
-            tools: f.get("tools").map(|i| i.list(128)?.iter().map(read_tool).collect()).transpose()?,
+            tools: f.get("tools").map(|i| i.list(MAX_TOOLS)?.iter().map(read_tool).collect()).transpose()?,
             tool_choice: f.get("tool_choice").map(|i| read_tool_choice(&i)).transpose()?,
             parallel_tool_calls: f.get("parallel_tool_calls").map(|i| i.boolean()).transpose()?,
-            functions: f.get("functions").map(|i| i.list(128)?.iter().map(read_function).collect()).transpose()?,
+            functions: f
+                .get("functions")
+                .map(|i| i.list(MAX_TOOLS)?.iter().map(read_function).collect())
+                .transpose()?,
             function_call: f.get("function_call").map(|i| read_function_call(&i)).transpose()?,
             max_completion_tokens: f.get("max_completion_tokens").map(|i| unsigned(&i, 1, i64::MAX)).transpose()?,
             max_tokens: f.get("max_tokens").map(|i| read_max_tokens(&i)).transpose()?,
@@ -199,6 +211,9 @@ impl ChatRequest {
             top_logprobs: f.get("top_logprobs").map(|i| unsigned(&i, 0, 20)).transpose()?,
             stream: f.get("stream").map(|i| i.boolean()).transpose()?,
             stream_options: f.get("stream_options").map(|i| read_stream_options(&i)).transpose()?,
+            reasoning_effort: f.get("reasoning_effort").map(|i| read_effort(&i)).transpose()?,
+            max_reasoning_tokens: f.get("max_reasoning_tokens").map(|i| unsigned(&i, 0, i64::MAX)).transpose()?,
+            chat_template_kwargs: f.get("chat_template_kwargs").map(|i| read_map(&i)).transpose()?,
             drawplate: f.get("drawplate").map(|i| read_drawplate(&i)).transpose()?,
         };
         let unknown = f.unknown();
@@ -209,9 +224,6 @@ impl ChatRequest {
 
 /// Fields without effect are still checked: a wrong one is a fault of the client's.
 fn check_without_effect(f: &Fields<'_>) -> Result<(), FieldError> {
-    if let Some(item) = f.get("reasoning_effort") {
-        item.one_of(&["none", "minimal", "low", "medium", "high", "xhigh", "max"])?;
-    }
     if let Some(item) = f.get("verbosity") {
         item.one_of(&["low", "medium", "high"])?;
     }
@@ -291,6 +303,14 @@ fn unsigned(item: &Item<'_>, min: i64, max: i64) -> Result<u64, FieldError> {
     item.integer(min, max).map(i64::unsigned_abs)
 }
 
+fn read_effort(item: &Item<'_>) -> Result<String, FieldError> {
+    item.one_of(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]).map(str::to_owned)
+}
+
+fn read_map(item: &Item<'_>) -> Result<Map<String, Value>, FieldError> {
+    item.value().as_object().cloned().ok_or_else(|| item.wrong_type("an object"))
+}
+
 /// LM Studio's clients send -1 for "no limit".
 fn read_max_tokens(item: &Item<'_>) -> Result<i64, FieldError> {
     if item.value().as_i64() == Some(-1) { Ok(-1) } else { item.integer(1, i64::MAX) }
@@ -333,8 +353,15 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
         role: role.to_owned(),
         content: content.or(refusal),
         tool_calls: tool_calls.into_iter().chain(legacy).collect(),
+        reasoning: read_reasoning(&f)?,
         tool_call_id,
     })
+}
+
+/// Under either name that servers give it.
+fn read_reasoning(f: &Fields<'_>) -> Result<Option<String>, FieldError> {
+    let text = |name: &'static str| f.get(name).map(|item| item.string().map(str::to_owned)).transpose();
+    Ok(text("reasoning_content")?.or(text("reasoning")?).filter(|text| !text.is_empty()))
 }
 
 fn read_content(item: &Item<'_>) -> Result<String, FieldError> {

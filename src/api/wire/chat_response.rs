@@ -37,6 +37,9 @@ pub struct ChatChoice {
 pub struct AssistantMessage {
     pub role: &'static str,
     pub content: Option<String>,
+    /// What the model thought before it answered, as DeepSeek, llama.cpp and vLLM name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
     pub refusal: Option<String>,
     pub annotations: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -168,6 +171,8 @@ pub struct ChunkDelta {
     pub role: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,10 +32,16 @@ pub struct Capabilities {
     pub tools: bool,
     /// Whether one answer may hold several calls.
     pub parallel_tool_calls: bool,
-    /// The format in which it writes calls.
-    pub tool_format: &'static str,
+    /// Whether it can think before it answers.
+    pub reasoning: bool,
+    /// Whether it sees images.
+    pub vision: bool,
+    /// The family whose format of calls it has; `inferred`, where it was read off the template and belongs to none.
+    pub tool_format: String,
     /// Where that was found.
     pub tool_format_from: ToolFormatFrom,
+    /// Whether the template shows the tools that there are; else the first system message describes them.
+    pub tools_shown_by_template: bool,
 }
 
 /// How a model learns its format of calls.

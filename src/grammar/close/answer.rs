@@ -1,12 +1,15 @@
-//! Endings of whole answers: one value, or calls, each a value between two texts.
+//! Endings of whole answers: what may stand before the answer, then one value, or calls, each a value between two texts.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::{ASSUMED_LONGEST, Closer, part};
+use crate::grammar::spec::Prose;
+use crate::guard::{Fill, Frame, Preamble, Stage};
 
 /// Finds endings for the answers of one grammar.
 pub(in crate::grammar) struct Answer {
+    preamble: Option<Preamble>,
     value: Option<Arc<Closer>>,
     calls: Option<Calls>,
     longest: OnceLock<usize>,
@@ -14,21 +17,20 @@ pub(in crate::grammar) struct Answer {
 
 /// The calls that an answer may hold.
 pub(in crate::grammar) struct Calls {
-    /// The marker that each begins with.
-    open: Vec<u8>,
-    separator: Vec<u8>,
-    each: Vec<Call>,
-    /// Whether free text may stand before them, or alone.
-    follow_prose: bool,
+    pub(in crate::grammar) marker: Vec<u8>,
+    pub(in crate::grammar) begin: Frame,
+    pub(in crate::grammar) between: Frame,
+    pub(in crate::grammar) end: Frame,
+    pub(in crate::grammar) prose: Prose,
+    pub(in crate::grammar) each: Vec<Call>,
 }
 
 /// One kind of call.
-struct Call {
-    /// Between the marker and the value.
-    head: Vec<u8>,
+pub(in crate::grammar) struct Call {
+    head: Frame,
     value: Arc<Closer>,
-    tail: Vec<u8>,
-    /// The shortest such call, behind the marker.
+    tail: Frame,
+    /// The shortest such call.
     shortest: OnceLock<Option<Vec<u8>>>,
 }
 
@@ -39,25 +41,54 @@ const MAX_LOOKED: Duration = Duration::from_millis(300);
 
 impl Answer {
     /// An answer is one `value`, or `calls`.
-    pub(in crate::grammar) fn new(value: Option<Arc<Closer>>, calls: Option<Calls>) -> Self {
-        Self { value, calls, longest: OnceLock::new() }
+    pub(in crate::grammar) fn new(
+        preamble: Option<Preamble>,
+        value: Option<Arc<Closer>>,
+        calls: Option<Calls>,
+    ) -> Self {
+        Self { preamble, value, calls, longest: OnceLock::new() }
+    }
+
+    /// What may stand before the answer proper.
+    pub(in crate::grammar) fn preamble(&self) -> Option<&Preamble> {
+        self.preamble.as_ref()
     }
 
     /// The bytes of a short valid ending of `text`; `None` if none is known.
     pub(in crate::grammar) fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let Some(calls) = &self.calls else { return self.value.as_ref()?.close(text) };
-        if calls.follow_prose {
-            return match find(text, &calls.open) {
-                Some(at) => calls.close(&text[at + calls.open.len()..]),
-                None => Some(Vec::new()),
-            };
+        let Some(preamble) = &self.preamble else { return self.close_answer(text) };
+        let ended = |so_far: &[u8]| Some([so_far, &preamble.close, &self.close_answer(b"")?].concat());
+        match preamble.stage(text) {
+            Stage::Answer(at) => self.close_answer(text[at..].trim_ascii_start()),
+            Stage::Inside if self.may_be_empty() => Some(Vec::new()),
+            Stage::Inside => ended(b""),
+            Stage::Unclear => self.close_answer(text).or_else(|| {
+                let rest = preamble.open.as_ref()?.strip_prefix(text)?;
+                ended(rest)
+            }),
         }
-        if let Some(rest) = text.strip_prefix(calls.open.as_slice()) {
-            return calls.close(rest);
+    }
+
+    /// Whether an answer may have nothing in it.
+    fn may_be_empty(&self) -> bool {
+        self.calls.as_ref().is_some_and(|calls| calls.prose != Prose::Never)
+    }
+
+    fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let Some(calls) = &self.calls else { return self.value.as_ref()?.close(text) };
+        let from_marker = match calls.prose {
+            Prose::Before => find(text, &calls.marker).map(|at| &text[at..]),
+            Prose::Instead | Prose::Never => text.starts_with(&calls.marker).then_some(text),
+        };
+        if let Some(text) = from_marker {
+            return calls.close(text);
+        }
+        if calls.prose != Prose::Never {
+            return Some(Vec::new());
         }
         // Why the value first: it has no effects that nobody asked for.
         let value = self.value.as_ref().and_then(|value| value.close(text));
-        value.or_else(|| calls.open.strip_prefix(text).and_then(|rest| calls.shortest_after(rest)))
+        value.or_else(|| calls.close_head(&calls.begin, text))
     }
 
     /// About how many tokens one more token can add to what closing takes.
@@ -67,14 +98,16 @@ impl Answer {
 
     fn look_for_longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
         let value = self.value.as_ref().map_or(0, |value| value.longest(&n_tokens));
+        let value = value + self.preamble.as_ref().map_or(0, |preamble| n_tokens(&preamble.close));
         let Some(calls) = &self.calls else { return value };
         let started = Instant::now();
+        let around = calls.begin.filled().len() + calls.end.filled().len();
         // A token may begin a call, choose the dearest, or open the longest value in its arguments.
         let longest = |call: &Call| {
             if started.elapsed() > MAX_LOOKED {
                 return ASSUMED_LONGEST;
             }
-            let whole = call.shortest().map_or(ASSUMED_LONGEST, |rest| n_tokens(rest) + calls.open.len());
+            let whole = call.shortest().map_or(ASSUMED_LONGEST, |text| n_tokens(text) + around);
             whole.max(call.value.longest(&n_tokens))
         };
         value.max(calls.each.iter().map(longest).max().unwrap_or(0))
@@ -82,72 +115,82 @@ impl Answer {
 }
 
 impl Calls {
-    /// Calls that begin with `open`; each is given by what stands before its value (`open` included), the value, and what
-    /// stands behind it.
-    pub(in crate::grammar) fn new(
-        open: &str,
-        separator: &str,
-        follow_prose: bool,
-        each: impl Iterator<Item = (String, Arc<Closer>, String)>,
-    ) -> Self {
-        let call = |(head, value, tail): (String, Arc<Closer>, String)| {
-            let head = head.strip_prefix(open).unwrap_or(&head).to_owned().into_bytes();
-            Call { head, value, tail: tail.into_bytes(), shortest: OnceLock::new() }
-        };
-        Self {
-            open: open.as_bytes().to_vec(),
-            separator: separator.as_bytes().to_vec(),
-            each: each.map(call).collect(),
-            follow_prose,
-        }
-    }
-
-    /// Ends an answer of which `rest` stands behind the marker of its first call.
+    /// Ends an answer from the marker of its first call on.
     ///
-    /// Where text or a whole call stands before it, a call whose value has not begun is left as it is: nobody has called
-    /// anything yet, and clients are shown no half of a call.
-    fn close(&self, mut rest: &[u8]) -> Option<Vec<u8>> {
-        let mut is_enough = self.follow_prose;
+    /// Where text may stand, or a whole call stands before it, a call whose value has not begun is left as it is: nobody
+    /// has called anything yet, and clients are shown no half of a call.
+    fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let mut is_enough = self.prose != Prose::Never;
+        let mut before = &self.begin;
+        let mut rest = text;
         loop {
-            let Some(call) = self.each.iter().find(|call| rest.starts_with(&call.head)) else {
-                return if is_enough { Some(Vec::new()) } else { self.close_head(rest) };
+            let found = match before.fill(rest) {
+                Fill::Whole(n) => self.each.iter().find_map(|call| match call.head.fill(&rest[n..]) {
+                    Fill::Whole(n_head) => Some((call, n + n_head)),
+                    Fill::Part(_) | Fill::Not => None,
+                }),
+                Fill::Part(_) | Fill::Not => None,
             };
-            let text = &rest[call.head.len()..];
-            let (value, after) = part::read(text);
+            let Some((call, at)) = found else {
+                return if is_enough { Some(Vec::new()) } else { self.close_head(before, rest) };
+            };
+            let (value, after) = part::read(&rest[at..]);
             if !value.is_complete() {
-                return Some([call.value.close(text)?, call.tail.clone()].concat());
+                let value = call.value.close(&rest[at..])?;
+                return Some([value, call.tail.filled(), self.end.filled()].concat());
             }
-            let Some(next) = after.trim_ascii_start().strip_prefix(call.tail.as_slice()) else {
-                let after = if call.tail.starts_with(after) { after } else { after.trim_ascii_start() };
-                return call.tail.strip_prefix(after).map(<[u8]>::to_vec);
+            let whole = |ending: Vec<u8>| Some([ending, self.end.filled()].concat());
+            let (tail, next) = match call.tail.fill(after) {
+                Fill::Not => (call.tail.fill(after.trim_ascii_start()), after.trim_ascii_start()),
+                filled => (filled, after),
             };
-            let between = [self.separator.as_slice(), &self.open].concat();
-            match next.strip_prefix(between.as_slice()) {
-                Some(more) => (rest, is_enough) = (more, true),
-                None => return between.starts_with(next).then(Vec::new),
+            let next = match tail {
+                Fill::Part(ending) => return whole(ending),
+                Fill::Whole(n) => &next[n..],
+                Fill::Not => return None,
+            };
+            if next.is_empty() {
+                return whole(Vec::new());
             }
+            if let Fill::Whole(_) | Fill::Part(_) = self.end.fill(next)
+                && !self.end.is_empty()
+            {
+                return match self.end.fill(next) {
+                    Fill::Part(ending) => Some(ending),
+                    Fill::Whole(_) | Fill::Not => Some(Vec::new()),
+                };
+            }
+            (before, rest, is_enough) = (&self.between, next, true);
         }
     }
 
-    /// Ends an answer that breaks off before the value of its first call.
-    fn close_head(&self, rest: &[u8]) -> Option<Vec<u8>> {
-        let fitting = self.each.iter().filter(|call| call.head.starts_with(rest)).take(MAX_COMPARED);
-        let shortest = fitting.filter_map(Call::shortest).min_by_key(|text| text.len())?;
-        Some(shortest[rest.len()..].to_vec())
-    }
-
-    /// `before` and the shortest call behind its marker.
-    fn shortest_after(&self, before: &[u8]) -> Option<Vec<u8>> {
-        Some([before, &self.close_head(b"")?].concat())
+    /// Ends an answer that breaks off before the value of its first call. `before` stands before its head.
+    fn close_head(&self, before: &Frame, text: &[u8]) -> Option<Vec<u8>> {
+        let missing = |call: &&Call| match before.then(&call.head).fill(text) {
+            Fill::Part(missing) => Some(missing),
+            Fill::Whole(_) | Fill::Not => None,
+        };
+        let fitting = self.each.iter().filter_map(|call| Some((missing(&call)?, call))).take(MAX_COMPARED);
+        let rest = |(missing, call): (Vec<u8>, &Call)| Some([missing, call.shortest_value()?].concat());
+        let shortest = fitting.filter_map(rest).min_by_key(Vec::len)?;
+        Some([shortest, self.end.filled()].concat())
     }
 }
 
 impl Call {
-    /// The shortest such call, behind its marker.
+    pub(in crate::grammar) fn new(head: Frame, value: Arc<Closer>, tail: Frame) -> Self {
+        Self { head, value, tail, shortest: OnceLock::new() }
+    }
+
+    /// The shortest such call.
     fn shortest(&self) -> Option<&[u8]> {
-        let shortest =
-            self.shortest.get_or_init(|| Some([self.head.as_slice(), &self.value.close(b"")?, &self.tail].concat()));
-        shortest.as_deref()
+        let shortest = || Some([self.head.filled(), self.value.close(b"")?, self.tail.filled()].concat());
+        self.shortest.get_or_init(shortest).as_deref()
+    }
+
+    /// Its value and what stands behind it.
+    fn shortest_value(&self) -> Option<Vec<u8>> {
+        Some(self.shortest()?[self.head.filled().len()..].to_vec())
     }
 }
 

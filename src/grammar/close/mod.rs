@@ -15,7 +15,7 @@ mod scalar;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-pub(super) use self::answer::{Answer, Calls};
+pub(super) use self::answer::{Answer, Call, Calls};
 use self::complete::{Completion, Known};
 use super::shape::{ShapeId, Shapes};
 use crate::guard::Check;

@@ -1,0 +1,101 @@
+//! Request → the prompt's tokens, and what follows from how it ends.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::prepare::{Model, PrepareError};
+use super::request::{Output, Request};
+use crate::chat::{Instructions, Segment, TemplateError, ToolSupport, instruct};
+use crate::grammar::TokenId;
+use crate::guard::Preamble;
+use crate::tools::Tool;
+use crate::tools::format::{Place, ToolFormat};
+
+/// A prompt.
+pub(super) struct Rendered {
+    pub(super) prompt: Vec<TokenId>,
+    /// Whether the model is shown all that binds it.
+    pub(super) shows_schema: bool,
+    /// What it may think before it answers.
+    pub(super) preamble: Option<Preamble>,
+    /// How it writes calls.
+    pub(super) format: Arc<ToolFormat>,
+}
+
+/// What one rendering gives.
+struct Text {
+    tokens: Vec<TokenId>,
+    preamble: Option<Preamble>,
+    /// Whether calls are written as the template's are, or as the generic ones.
+    is_own: bool,
+}
+
+/// Renders the prompt; a schema that would take more than half the context is left out of it.
+pub(super) fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<Rendered, PrepareError> {
+    let note = match &request.output {
+        Output::Text => None,
+        Output::JsonObject => Some(("json_object", None, None)),
+        Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
+    };
+    let with = |shows_schema: bool| {
+        let instructions = Instructions {
+            tools: (!tools.is_empty()).then_some((tools, &request.tool_choice)),
+            schema: note.as_ref().filter(|_| shows_schema),
+        };
+        text(request, instructions, model)
+    };
+    let done = |text: Text, shows_schema: bool| {
+        let format = Arc::clone(if text.is_own { model.native } else { model.generic });
+        Rendered { prompt: text.tokens, shows_schema, preamble: text.preamble, format }
+    };
+    if note.is_none() || !model.shows_schema {
+        return Ok(done(with(false)?, true));
+    }
+    let is_hopeless =
+        matches!(&request.output, Output::JsonSchema { schema, .. } if schema.to_string().len() > model.n_ctx * 8);
+    let shown = if is_hopeless { None } else { Some(with(true)?) };
+    match shown {
+        Some(shown) if shown.tokens.len() <= model.n_ctx / 2 => Ok(done(shown, true)),
+        Some(shown) if shown.tokens.len() < model.n_ctx => {
+            let without = with(false)?;
+            let n_schema = shown.tokens.len() - without.tokens.len().min(shown.tokens.len());
+            Ok(if n_schema <= model.n_ctx / 2 { done(shown, true) } else { done(without, false) })
+        }
+        _ => Ok(done(with(false)?, false)),
+    }
+}
+
+fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) -> Result<Text, PrepareError> {
+    let own = model.template.tools();
+    let tools = instructions.tools.map_or(&[][..], |(tools, _)| tools);
+    let render = |support: &ToolSupport| {
+        // Only what the template is to show is written down for it.
+        let shown = if support.is_native() { tools } else { &[] };
+        let definitions: Vec<Value> = shown.iter().map(Tool::definition).collect();
+        let messages = instruct(&request.messages, support, instructions);
+        model.template.render(&messages, &definitions, &request.variables)
+    };
+    // Why: where calls are bare JSON, an answer by schema would look like one.
+    let is_ambiguous =
+        !tools.is_empty() && own.family.prose == Place::Instead && !matches!(request.output, Output::Text);
+    let rendered = if is_ambiguous { None } else { Some(render(own)) };
+    let (segments, is_own) = match rendered {
+        None => (render(&ToolSupport::by_prompt())?, false),
+        // Why: some templates take no tool without a description, or no call beside text.
+        Some(Err(TemplateError::Refused(_))) if own.is_native() => (render(&ToolSupport::by_prompt())?, false),
+        Some(rendered) => (rendered?, true),
+    };
+    let mut tokens: Vec<TokenId> =
+        segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect();
+    let end = segments.last().map_or("", |segment| segment.text.as_str());
+    let mut preamble = model.template.thinking().and_then(|thinking| thinking.after(end, model.vocab));
+    if request.thinking.is_off
+        && let Some(thinking) = model.template.thinking()
+        && preamble.take().is_some_and(|preamble| preamble.open.is_none())
+    {
+        // The template has begun to think, whatever it was told.
+        tokens.extend(model.vocab.tokenize(&format!("\n{}\n\n", thinking.close()), true));
+    }
+    Ok(Text { tokens, preamble, is_own })
+}

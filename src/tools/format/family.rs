@@ -1,0 +1,138 @@
+//! How a family of models writes tool calls, as data: one file each in families/.
+
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+
+use crate::grammar::Prose;
+use crate::tools::ToolCall;
+
+/// How a family of models writes tool calls: `begin call (between call)* end`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// Its name.
+    pub name: String,
+    /// The text that an answer's first call begins with, and free text never holds.
+    pub marker: String,
+    /// Before the first call.
+    #[serde(default)]
+    pub begin: String,
+    /// A call: a text with `$NAME` and `$ARGUMENTS`; `$ID` and `$INDEX` where the model writes them.
+    pub call: String,
+    /// Between two calls.
+    #[serde(default)]
+    pub between: String,
+    /// After the last.
+    #[serde(default)]
+    pub end: String,
+    /// Whether an answer may hold several.
+    #[serde(default = "yes")]
+    pub parallel: bool,
+    /// Where free text may stand.
+    #[serde(default)]
+    pub prose: Place,
+    /// What ids look like.
+    #[serde(default)]
+    pub ids: Ids,
+    /// Around a tool's result, where the prompt has to show it.
+    #[serde(default)]
+    pub result: (String, String),
+}
+
+/// Where free text may stand in an answer with tools.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Before calls, or in place of them.
+    #[default]
+    Before,
+    /// In place of calls only: the marker is one at the beginning of an answer, and text anywhere else.
+    Instead,
+}
+
+/// What the ids of a family's calls look like.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Ids {
+    /// Any.
+    #[default]
+    Free,
+    /// Nine letters and digits.
+    Nine,
+    /// `functions.NAME:INDEX`.
+    Functions,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Every family's file.
+const FILES: [&str; 18] = [
+    include_str!("../../../families/hermes.toml"),
+    include_str!("../../../families/reka.toml"),
+    include_str!("../../../families/exaone-4.toml"),
+    include_str!("../../../families/longcat.toml"),
+    include_str!("../../../families/functionary-3.1.toml"),
+    include_str!("../../../families/apertus.toml"),
+    include_str!("../../../families/apriel.toml"),
+    include_str!("../../../families/hunyuan-a13b.toml"),
+    include_str!("../../../families/gigachat-3.1.toml"),
+    include_str!("../../../families/minimax-m1.toml"),
+    include_str!("../../../families/mistral-nemo.toml"),
+    include_str!("../../../families/mistral-small-3.2.toml"),
+    include_str!("../../../families/mistral-3.toml"),
+    include_str!("../../../families/nemotron-2.toml"),
+    include_str!("../../../families/deepseek-v3.toml"),
+    include_str!("../../../families/deepseek-v3.1.toml"),
+    include_str!("../../../families/kimi-k2.toml"),
+    include_str!("../../../families/llama-3.toml"),
+];
+
+static FAMILIES: LazyLock<Vec<Arc<Family>>> = LazyLock::new(|| {
+    FILES.iter().map(|file| Arc::new(toml::from_str(file).expect("families/ is well formed"))).collect()
+});
+
+impl Family {
+    /// All that are known, the generic one first.
+    #[must_use]
+    pub fn all() -> &'static [Arc<Self>] {
+        &FAMILIES
+    }
+
+    /// The one that any model can be taught by its prompt.
+    #[must_use]
+    pub fn generic() -> Arc<Self> {
+        Arc::clone(&FAMILIES[0])
+    }
+
+    /// Where free text may stand beside calls.
+    #[must_use]
+    pub fn prose(&self) -> Prose {
+        match self.prose {
+            Place::Before => Prose::Before,
+            Place::Instead => Prose::Instead,
+        }
+    }
+
+    /// Writes calls of the history as the model would have.
+    #[must_use]
+    pub fn render_calls(&self, calls: &[ToolCall]) -> String {
+        let one = |(i, call): (usize, &ToolCall)| {
+            let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+            // Why last: arguments come from strangers, and may hold what stands for something else.
+            let head =
+                self.call.replace("$NAME", &call.name).replace("$ID", &call.id).replace("$INDEX", &i.to_string());
+            head.replacen("$ARGUMENTS", arguments, 1)
+        };
+        let calls: Vec<String> = calls.iter().enumerate().map(one).collect();
+        format!("{}{}{}", self.begin, calls.join(&self.between), self.end)
+    }
+
+    /// Writes a tool's result.
+    #[must_use]
+    pub fn render_result(&self, content: &str) -> String {
+        format!("{}{content}{}", self.result.0, self.result.1)
+    }
+}

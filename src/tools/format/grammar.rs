@@ -1,0 +1,174 @@
+//! The grammar of an answer with tools: thinking, free text, calls, a value by schema.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use super::ToolFormat;
+use crate::grammar::{Call, Calls, Prose, Spec, Style, quote, wire_parts};
+use crate::guard::{Bit, Frame, Preamble};
+use crate::schema::Document;
+use crate::tools::{Tool, ToolChoice};
+
+/// The shape of every answer with tools.
+const SHAPE: &str = include_str!("../../../grammars/calls.lark");
+
+/// What an answer with tools may be besides calls.
+#[derive(Clone, Debug)]
+pub enum Otherwise {
+    /// Free text.
+    Prose,
+    /// JSON by this schema.
+    Schema(Arc<Document>),
+}
+
+impl ToolFormat {
+    /// Makes the grammar of an answer. Sub-grammar `tool_i` is the i-th tool's arguments, `answer` the schema's.
+    #[must_use]
+    pub fn spec(
+        &self,
+        tools: &[Tool],
+        choice: &ToolChoice,
+        parallel: bool,
+        otherwise: &Otherwise,
+        preamble: Option<&Preamble>,
+    ) -> Spec {
+        let mut schemas: Vec<(String, Arc<Document>)> =
+            tools.iter().enumerate().map(|(i, tool)| (format!("tool_{i}"), Arc::clone(&tool.parameters))).collect();
+        // Source: OpenAI's function calling guide: a named function is called exactly once.
+        let is_one = !parallel || !self.family.parallel || matches!(choice, ToolChoice::Named(_));
+        let (calls, after_prose) =
+            if is_one { ("one_call", "one_call_after_prose") } else { ("calls", "calls_after_prose") };
+        let must = matches!(choice, ToolChoice::Required | ToolChoice::Named(_));
+        let prose = match otherwise {
+            Otherwise::Prose if !must => self.family.prose(),
+            Otherwise::Prose | Otherwise::Schema(_) => Prose::Never,
+        };
+        let body = |first: &str| match (prose, otherwise) {
+            (Prose::Before, _) => format!("{first}prose | {calls} | {first}{after_prose}"),
+            (Prose::Instead, _) => format!("{first}prose | {calls}"),
+            (Prose::Never, Otherwise::Schema(_)) if !must => format!("{calls} | @answer"),
+            (Prose::Never, _) => calls.to_owned(),
+        };
+        if let (Otherwise::Schema(document), false) = (otherwise, must) {
+            schemas.push(("answer".to_owned(), Arc::clone(document)));
+        }
+        let mut lark = start(&body("first_"), &body(""), prose, preamble);
+        lark.push_str(SHAPE);
+        self.write_prose(prose, preamble, &mut lark);
+        let is_in_call = self.begin.is_empty();
+        let opening = if is_in_call { Frame::default() } else { self.begin.without(&self.marker) };
+        let next =
+            if is_in_call { self.between.then(&Frame::bytes(self.marker.as_slice())) } else { self.between.clone() };
+        for (name, frame) in [("opening", &opening), ("next", &next), ("end", &self.end)] {
+            let _ = writeln!(lark, "{name}: {}", elements(frame));
+        }
+        let mut each = Vec::new();
+        let mut alternatives = Vec::new();
+        for (i, tool) in tools.iter().enumerate() {
+            if matches!(choice, ToolChoice::Named(name) if tool.name != *name) {
+                continue;
+            }
+            let head = self.head.named(&tool.name);
+            let behind_marker = if is_in_call { head.without(&self.marker) } else { head.clone() };
+            alternatives.push(format!("{} @tool_{i} {}", elements(&behind_marker), elements(&self.tail)));
+            each.push(Call { head, schema: format!("tool_{i}"), tail: self.tail.clone() });
+        }
+        let _ = writeln!(lark, "gen_call: {}", alternatives.join(" | "));
+        let calls = Calls {
+            marker: self.marker.clone(),
+            begin: self.begin.clone(),
+            between: self.between.clone(),
+            end: self.end.clone(),
+            prose,
+            each,
+        };
+        Spec { lark, schemas, calls: Some(calls), preamble: preamble.cloned(), style: Style::default() }
+    }
+
+    /// The rules of free text. Where the model may think, text that stands first must not begin as thinking does.
+    fn write_prose(&self, prose: Prose, preamble: Option<&Preamble>, lark: &mut String) {
+        let marker = Frame::bytes(self.marker.as_slice());
+        let _ = writeln!(lark, "open: {}", elements(&marker));
+        let any = "/(?s:.+)/";
+        let text = text_of(&self.marker);
+        let mut body = any.to_owned();
+        if let Some(text) = &text {
+            let _ = writeln!(lark, "OPEN: {}", quote(text));
+            let all = "/(?s:.*)/";
+            let holds = if prose == Prose::Instead { format!("OPEN {all}") } else { format!("{all} OPEN {all}") };
+            let _ = writeln!(lark, "HOLDS_OPEN: {holds}");
+            body.push_str(" & ~HOLDS_OPEN");
+        }
+        let mut first = body.clone();
+        if let Some(text) = preamble.and_then(|p| p.open.as_ref()).and_then(|open| text_of(open)) {
+            let _ = writeln!(lark, "THINKS: {} /(?s:.*)/", quote(&text));
+            first.push_str(" & ~THINKS");
+        }
+        for (prefix, body) in [("", &body), ("first_", &first)] {
+            let name = format!("{}PROSE", prefix.to_uppercase());
+            let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: {name}");
+            let _ = match (&text, prose) {
+                (Some(_), Prose::Before) => writeln!(lark, "{prefix}prose_and_open[suffix=OPEN]: {name}"),
+                _ => writeln!(lark, "{prefix}prose_and_open: {name} open"),
+            };
+        }
+    }
+}
+
+/// The grammar of an answer by schema that the model may think before.
+#[must_use]
+pub fn thoughtful(document: Arc<Document>, preamble: &Preamble, style: Style) -> Spec {
+    let mut lark = start("@answer", "@answer", Prose::Never, Some(preamble));
+    lark.push_str("preamble: think_open thought\nGAP: /[ \\n]{1,3}/\n");
+    Spec { style, lark, preamble: Some(preamble.clone()), ..Spec::value(document) }
+}
+
+/// The grammar of free text that the model may think before.
+#[must_use]
+pub fn free_after(preamble: &Preamble) -> Spec {
+    let text = preamble.open.as_ref().and_then(|open| text_of(open));
+    let mut lark = start("first_prose", "prose", Prose::Before, Some(preamble));
+    let first = if text.is_some() { "PROSE & ~THINKS" } else { "PROSE" };
+    let thinks = text.map(|text| format!("THINKS: {} /(?s:.*)/\n", quote(&text))).unwrap_or_default();
+    let _ = write!(
+        lark,
+        "preamble: think_open thought\nprose: PROSE\nfirst_prose: FIRST\nPROSE: /(?s:\\s*\\S.*)/\nFIRST: {first}\n{thinks}"
+    );
+    Spec { lark, schemas: Vec::new(), calls: None, preamble: Some(preamble.clone()), style: Style::default() }
+}
+
+/// The rules `start`, `think_open` and `thought`. `first` is the answer where no thinking is before it.
+fn start(first: &str, after: &str, prose: Prose, preamble: Option<&Preamble>) -> String {
+    let Some(preamble) = preamble else {
+        // Rules that no start leads to are not looked at, but for what they name.
+        return format!("start: {first}\nthink_open: \"\"\nthought: \"\"\n");
+    };
+    // Why: text takes the lines before it along.
+    let gap = if prose == Prose::Before { "" } else { "GAP? " };
+    let body = format!("preamble {gap}after_thought");
+    let start = if preamble.open.is_some() { format!("{first} | {body}") } else { body };
+    let open = preamble.open.as_ref().map_or_else(Frame::default, |open| Frame::bytes(open.as_slice()));
+    let thought = match text_of(&preamble.close) {
+        Some(text) => format!("thought[suffix=CLOSE]: /(?s:.*)/\nCLOSE: {}\n", quote(&text)),
+        None => {
+            format!("thought: THOUGHT? {}\nTHOUGHT: /(?s:.+)/\n", elements(&Frame::bytes(preamble.close.as_slice())))
+        }
+    };
+    format!("start: {start}\nafter_thought: {after}\nthink_open: {}\n{thought}", elements(&open))
+}
+
+/// The text of bytes without control tokens.
+fn text_of(bytes: &[u8]) -> Option<String> {
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// A frame as Lark's.
+fn elements(frame: &Frame) -> String {
+    let one = |bit: &Bit| match bit {
+        Bit::Bytes(bytes) => wire_parts(bytes),
+        Bit::Id => "CALL_ID".to_owned(),
+        Bit::Index => "CALL_INDEX".to_owned(),
+        Bit::Name => unreachable!("names are filled in"),
+    };
+    if frame.is_empty() { "\"\"".to_owned() } else { frame.0.iter().map(one).collect::<Vec<_>>().join(" ") }
+}
