@@ -57,7 +57,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         return Err(ApiError::unknown_model(&wire.model, &state.model.id));
     }
     let streams = wire.stream == Some(true);
-    let is_bound = matches!(wire.response_format, Some(ResponseFormat::JsonObject | ResponseFormat::JsonSchema { .. }));
+    let is_bound = wire.response_format.as_ref().is_some_and(|format| !matches!(format, ResponseFormat::Text));
     let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
     let is_legacy = wire.functions.is_some();
     let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);

@@ -11,7 +11,7 @@ use super::wire::chat_request::{
 };
 use crate::chat::{Message, Role, Variables};
 use crate::engine::Sampling;
-use crate::generation::{Output, Request, RequestTool, Thinking};
+use crate::generation::{Output, Request, RequestTool, TextRule, Thinking};
 use crate::grammar::{KeyOrder, Spellings, Style};
 use crate::tools::{ToolCall, ToolChoice};
 
@@ -33,7 +33,7 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
         tools,
         tool_choice,
         parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
-        output: into_output(wire.response_format),
+        output: into_output(wire.response_format, wire.bound_by),
         variables: variables(wire.reasoning_effort.as_deref(), wire.chat_template_kwargs.as_ref()),
         thinking: thinking(
             wire.reasoning_effort.as_deref(),
@@ -124,13 +124,17 @@ fn style(options: &DrawplateOptions) -> Style {
     }
 }
 
-fn into_output(format: Option<ResponseFormat>) -> Output {
+fn into_output(format: Option<ResponseFormat>, bound_by: Option<String>) -> Output {
+    let param = bound_by.unwrap_or_default();
     match format {
         None | Some(ResponseFormat::Text) => Output::Text,
         Some(ResponseFormat::JsonObject) => Output::JsonObject,
         Some(ResponseFormat::JsonSchema { name, description, schema, .. }) => {
             Output::JsonSchema { name, description, schema: schema.unwrap_or_else(|| json!({"type": "object"})) }
         }
+        Some(ResponseFormat::Regex { pattern }) => Output::Matching { param, rule: TextRule::Regex(pattern) },
+        Some(ResponseFormat::Choice { options }) => Output::Matching { param, rule: TextRule::Choice(options) },
+        Some(ResponseFormat::Grammar { grammar }) => Output::Matching { param, rule: TextRule::Grammar(grammar) },
     }
 }
 

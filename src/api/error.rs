@@ -168,6 +168,9 @@ impl From<PrepareError> for ApiError {
                     "This model's maximum context length is {n_ctx} tokens. However, your messages resulted in {n_prompt} tokens. Please reduce the length of the messages."
                 ),
             ),
+            PrepareError::Constraint { param, message } => {
+                Self::bad_request(Some(&param), Some("invalid_value"), format!("Invalid '{param}': {message}."))
+            }
             PrepareError::Template(error) => {
                 Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}."))
             }

@@ -24,7 +24,17 @@ pub(super) enum ArgumentsAs {
 /// The arrangements of `messages` that keep their meaning, the one that is asked for first; each made when it is wanted.
 pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_, [Message]>> {
     let others = [true, false].into_iter().map(|keep_system| Cow::Owned(merged(messages, keep_system)));
-    std::iter::once(Cow::Borrowed(messages)).chain(others)
+    let thoughtful = std::iter::once_with(|| Cow::Owned(with_thoughts(messages)));
+    std::iter::once(Cow::Borrowed(messages)).chain(others).chain(thoughtful)
+}
+
+/// With a thought, if an empty one, before each of the assistant's answers: some templates of thinking models insist.
+fn with_thoughts(messages: &[Message]) -> Vec<Message> {
+    let one = |message: &Message| Message {
+        reasoning: message.reasoning.clone().or_else(|| (message.role == Role::Assistant).then(String::new)),
+        ..message.clone()
+    };
+    messages.iter().map(one).collect()
 }
 
 /// All system messages in one at the front (or, without `keep_system`, in the first user message), and neighbours of

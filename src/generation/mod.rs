@@ -14,4 +14,4 @@ pub use generator::{Generator, GeneratorOptions, StartError};
 pub(crate) use output::new_id;
 pub use output::{Answer, AnswerError, Choice, Completion, Finish, LogprobEntry, Update, Usage};
 pub use prepare::{Part, PrepareError, Prepared};
-pub use request::{Output, Request, RequestTool, Thinking};
+pub use request::{Output, Request, RequestTool, TextRule, Thinking};

@@ -429,6 +429,10 @@ impl Running {
             check.ok_or(AnswerError::NoCall)?.judge(&call.arguments)?;
         }
         match &checks.content {
+            Some(check) if checks.is_text => {
+                let text = serde_json::Value::from(self.said.content.as_str()).to_string();
+                check.judge(&text).map(drop).map_err(AnswerError::from)
+            }
             Some(check) if self.said.calls.is_empty() => {
                 check.judge(&self.said.content).map(drop).map_err(AnswerError::from)
             }

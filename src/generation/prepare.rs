@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::render::{Rendered, render};
-use super::request::{Output, Request, RequestTool};
+use super::request::{Output, Request, RequestTool, TextRule};
 use crate::chat::{ChatTemplate, SplitOptions, TemplateError};
 use crate::engine::{Sampling, ThinkingLimit};
-use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab};
+use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab, gbnf};
 use crate::guard::{Check, Preamble};
+use crate::schema::pattern::{self, Lang};
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
-use crate::tools::format::{Otherwise, ToolFormat, free_after, thoughtful};
+use crate::tools::format::{Otherwise, ToolFormat, derived, free_after, text_in, thoughtful};
 use crate::tools::{Tool, ToolChoice};
 
 /// A request that can be generated.
@@ -50,6 +51,8 @@ pub struct Prepared {
 pub struct Checks {
     /// For content, if it is bound.
     pub content: Option<Arc<Check>>,
+    /// Whether content is judged as a text, not as JSON.
+    pub is_text: bool,
     /// For arguments, by tool name.
     pub tools: Vec<(String, Arc<Check>)>,
     /// Whether an answer without a call is a fault.
@@ -92,6 +95,14 @@ pub enum PrepareError {
         /// What there is.
         n_allowed: usize,
     },
+    /// A pattern or a grammar is refused.
+    #[error("{message}")]
+    Constraint {
+        /// The field that it came from.
+        param: String,
+        /// What is wrong.
+        message: String,
+    },
     /// The template refuses the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -127,6 +138,10 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         }
     };
     let answer = read_output(&request.output, model)?;
+    if let (Output::Matching { param, .. }, false) = (&request.output, tools.is_empty()) {
+        let message = format!("'{param}' cannot stand beside 'tools' that may be called");
+        return Err(PrepareError::Constraint { param: param.clone(), message });
+    }
     let Rendered { prompt, shows_schema, preamble, format } = render(&request, &tools, model)?;
     let n_room = model.n_ctx.saturating_sub(prompt.len());
     if n_room == 0 {
@@ -145,14 +160,14 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         return Err(PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens });
     }
     let report = match (&answer, &grammar) {
-        (Some(document), Some(grammar)) if request.wants_report => {
+        (Some(Bound::Json(document)), Some(grammar)) if request.wants_report => {
             let compile_ms = grammar.compile_time.as_secs_f64() * 1e3;
             let report = grammar::report(document, compile_ms, grammar.cheapest_tokens());
             Some(report.map_err(|error| PrepareError::Schema { part: part_of_output(&request.output), error })?)
         }
         _ => None,
     };
-    let checks = checks(&request, &tools, answer.as_deref())?;
+    let checks = checks(&request, &tools, answer.as_ref())?;
     let format = (!tools.is_empty()).then_some(format);
     let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.prose == Prose::Before);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
@@ -196,32 +211,67 @@ fn read_tool(tool: &RequestTool, model: &Model<'_>) -> Result<Tool, PrepareError
     Ok(Tool { name: tool.name.clone(), description: tool.description.clone(), parameters: Arc::new(document) })
 }
 
-fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Arc<Document>>, PrepareError> {
+/// What binds an answer.
+enum Bound {
+    Json(Arc<Document>),
+    /// The texts of a language.
+    Text(Lang),
+    /// What a Lark grammar derives.
+    Lark(String),
+}
+
+fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Bound>, PrepareError> {
     let (name, schema) = match output {
         Output::Text => return Ok(None),
         Output::JsonObject => ("json_object", json!({"type": "object"})),
         Output::JsonSchema { name, schema, .. } => (name.as_str(), schema.clone()),
+        Output::Matching { param, rule } => {
+            let bound = read_rule(rule);
+            return bound.map(Some).map_err(|message| PrepareError::Constraint { param: param.clone(), message });
+        }
     };
     let document = Document::parse_with(schema, model.limits, Arc::clone(model.store))
         .map_err(|error| PrepareError::Schema { part: Part::ResponseFormat(name.to_owned()), error })?;
-    Ok(Some(Arc::new(document)))
+    Ok(Some(Bound::Json(Arc::new(document))))
+}
+
+/// Reads what a text must be.
+fn read_rule(rule: &TextRule) -> Result<Bound, String> {
+    match rule {
+        TextRule::Choice(options) => {
+            Ok(Bound::Text(Lang::or(options.iter().map(|text| Lang::literal(text)).collect())))
+        }
+        TextRule::Regex(pattern) => pattern::whole(pattern).map(Bound::Text).map_err(|error| error.to_string()),
+        TextRule::Grammar(text) if gbnf::is_gbnf(text) => gbnf::to_lark(text).map(Bound::Lark),
+        // Why: that would be enforced by other rules than ours.
+        TextRule::Grammar(text) if text.contains("%json") => {
+            Err("'%json' is not supported in a grammar; a schema goes into 'response_format'".to_owned())
+        }
+        TextRule::Grammar(text) => Ok(Bound::Lark(text.clone())),
+    }
 }
 
 /// The grammar of the answer; none where anything goes. `thinks`: what may stand before it, and whether that is bounded.
 fn spec(
     request: &Request,
     tools: &[Tool],
-    answer: Option<&Arc<Document>>,
+    answer: Option<&Bound>,
     format: &ToolFormat,
-    thinks: (Option<&Preamble>, bool),
+    (preamble, is_bounded): (Option<&Preamble>, bool),
 ) -> Option<Spec> {
-    let otherwise = answer.map_or(Otherwise::Prose, |document| Otherwise::Schema(Arc::clone(document)));
-    match (tools, answer, thinks) {
-        ([], None, (Some(preamble), true)) => Some(free_after(preamble)),
+    let style = request.style;
+    match (tools, answer, preamble) {
+        ([], None, Some(preamble)) if is_bounded => Some(free_after(preamble)),
         ([], None, _) => None,
-        ([], Some(document), (Some(preamble), _)) => Some(thoughtful(Arc::clone(document), preamble, request.style)),
-        ([], Some(document), (None, _)) => Some(Spec { style: request.style, ..Spec::value(Arc::clone(document)) }),
-        (tools, _, (preamble, _)) => {
+        ([], Some(Bound::Json(document)), Some(preamble)) => Some(thoughtful(Arc::clone(document), preamble, style)),
+        ([], Some(Bound::Json(document)), None) => Some(Spec { style, ..Spec::value(Arc::clone(document)) }),
+        (_, Some(Bound::Text(lang)), preamble) => Some(text_in(lang.clone(), preamble)),
+        (_, Some(Bound::Lark(lark)), preamble) => Some(derived(lark.clone(), preamble)),
+        (tools, answer, preamble) => {
+            let otherwise = match answer {
+                Some(Bound::Json(document)) => Otherwise::Schema(Arc::clone(document)),
+                _ => Otherwise::Prose,
+            };
             Some(format.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise, preamble))
         }
     }
@@ -244,22 +294,29 @@ fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Co
             };
             PrepareError::Schema { part, error }
         }
-        GrammarError::Grammar(message) => PrepareError::Grammar(message),
+        GrammarError::Grammar(message) => match &request.output {
+            Output::Matching { param, .. } => PrepareError::Constraint { param: param.clone(), message },
+            _ => PrepareError::Grammar(message),
+        },
     })
 }
 
 fn part_of_output(output: &Output) -> Part {
     Part::ResponseFormat(match output {
-        Output::Text | Output::JsonObject => "json_object".to_owned(),
+        Output::Text | Output::JsonObject | Output::Matching { .. } => "json_object".to_owned(),
         Output::JsonSchema { name, .. } => name.clone(),
     })
 }
 
-fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Result<Checks, PrepareError> {
+fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<Checks, PrepareError> {
     let check = |part: Part, document: &Document| {
         Check::of(document).map(Arc::new).map_err(|error| PrepareError::Schema { part, error: error.into() })
     };
-    let content = answer.map(|document| check(part_of_output(&request.output), document)).transpose()?;
+    let content = match (&request.output, answer) {
+        (_, Some(Bound::Json(document))) => Some(check(part_of_output(&request.output), document)?),
+        (Output::Matching { rule, .. }, _) => check_of(rule),
+        _ => None,
+    };
     let tools = tools
         .iter()
         .zip(&request.tools)
@@ -268,5 +325,15 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Document>) -> Resul
         })
         .collect::<Result<_, PrepareError>>()?;
     let requires_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
-    Ok(Checks { content, tools, requires_call })
+    Ok(Checks { content, is_text: matches!(request.output, Output::Matching { .. }), tools, requires_call })
+}
+
+/// What judges a finished text; nothing does, where it is a grammar, or a pattern that the validator does not know.
+fn check_of(rule: &TextRule) -> Option<Arc<Check>> {
+    let schema = match rule {
+        TextRule::Regex(pattern) => json!({"type": "string", "pattern": format!("^(?:{pattern})$")}),
+        TextRule::Choice(options) => json!({"enum": options}),
+        TextRule::Grammar(_) => return None,
+    };
+    Check::new(&schema).ok().map(Arc::new)
 }

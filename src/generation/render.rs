@@ -34,7 +34,7 @@ struct Text {
 /// Renders the prompt; a schema that would take more than half the context is left out of it.
 pub(super) fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Result<Rendered, PrepareError> {
     let note = match &request.output {
-        Output::Text => None,
+        Output::Text | Output::Matching { .. } => None,
         Output::JsonObject => Some(("json_object", None, None)),
         Output::JsonSchema { name, description, schema } => Some((name.as_str(), description.as_deref(), Some(schema))),
     };

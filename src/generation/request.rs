@@ -82,4 +82,22 @@ pub enum Output {
         /// The schema.
         schema: Value,
     },
+    /// Text of a certain form.
+    Matching {
+        /// The field that asks for it.
+        param: String,
+        /// What it must be.
+        rule: TextRule,
+    },
+}
+
+/// What a text must be.
+#[derive(Clone, Debug)]
+pub enum TextRule {
+    /// What the pattern matches from beginning to end, by ECMA-262.
+    Regex(String),
+    /// One of these.
+    Choice(Vec<String>),
+    /// What a grammar derives, in GBNF or in Lark.
+    Grammar(String),
 }

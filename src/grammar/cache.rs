@@ -25,6 +25,10 @@ impl Key {
         let mut hasher = Hasher::default();
         hasher.style(spec.style);
         hasher.part(spec.lark.as_bytes());
+        for (name, lark) in &spec.grammars {
+            hasher.part(name.as_bytes());
+            hasher.part(lark.as_bytes());
+        }
         for (name, document) in &spec.schemas {
             hasher.part(name.as_bytes());
             hasher.document(document);

@@ -230,6 +230,7 @@ impl Compiler {
             _ => {
                 let mut grammars = vec![GrammarWithLexer::from_lark(spec.lark.clone())];
                 grammars.extend(pieces.iter().map(|(name, piece)| named(name, lark::write(&piece.rules))));
+                grammars.extend(spec.grammars.iter().map(|(name, lark)| named(name, lark.clone())));
                 self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
             }
         }
@@ -345,7 +346,7 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
             each: calls.each.iter().filter_map(one).collect(),
         }
     });
-    Answer::new(spec.preamble.clone(), find(ANSWER), calls)
+    Answer::new(spec.preamble.clone(), find(ANSWER), calls, spec.text.as_ref())
 }
 
 /// What became of keywords that are not enforced.

@@ -204,8 +204,8 @@ impl Emitter<'_> {
         for property in object.declared.iter().filter(|property| is_productive[property.shape.0 as usize]) {
             let key = match self.shapes.key_spelling() {
                 Spelling::Plain => self.text(&format!("{}:", serde_json::Value::from(property.name.as_str()))),
-                Spelling::Full => {
-                    self.rules.terminal(Terminal::String(Lang::literal(&property.name), Spelling::Full, ":"))
+                spelling @ (Spelling::Full | Spelling::Raw) => {
+                    self.rules.terminal(Terminal::String(Lang::literal(&property.name), spelling, ":"))
                 }
             };
             let value = self.value(property.shape);

@@ -6,6 +6,9 @@ use llguidance::derivre::RegexAst;
 
 use super::build::WHITESPACE;
 use super::rules::{Alternative, Count, Rules, Symbol};
+use super::spelling::Spelling;
+use super::terminal::string;
+use crate::schema::pattern::Lang;
 
 /// Expressions longer than this get a name of their own: llguidance bounds how deep groups nest.
 const MAX_INLINE: usize = 120;
@@ -28,6 +31,14 @@ pub(crate) fn wire_parts(bytes: &[u8]) -> String {
         parts.extend((!text.is_empty()).then(|| quote(text)));
     }
     parts.join(" ")
+}
+
+/// The lines of a terminal `name`: the texts of `lang`.
+pub(crate) fn text_terminal(name: &str, lang: &Lang) -> String {
+    let mut out = Writer::default();
+    let expression = out.expression(&string(lang, Spelling::Raw, ""));
+    let _ = writeln!(out.text, "{name}: {expression}");
+    out.text
 }
 
 /// The grammar of `rules`, with whitespace between terminals.

@@ -12,6 +12,7 @@ mod cache;
 mod close;
 mod compiler;
 mod emit;
+pub mod gbnf;
 mod lark;
 mod least;
 mod lower;
@@ -29,7 +30,7 @@ mod warm;
 mod watching;
 
 pub use compiler::{Budget, Compiled, Compiler, Findings, GrammarError, STACK_BYTES, Summary, summarize};
-pub(crate) use lark::{quote, wire_parts};
+pub(crate) use lark::{quote, text_terminal, wire_parts};
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use report::{Fate, KeywordFate, Report, examine, report};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::guard::{Frame, Preamble};
 use crate::schema::Document;
+use crate::schema::pattern::Lang;
 
 /// What an answer must look like: a Lark grammar whose `@names` are JSON Schemas.
 #[derive(Clone, Debug)]
@@ -12,8 +13,12 @@ pub struct Spec {
     pub lark: String,
     /// The schemas that it names.
     pub schemas: Vec<(String, Arc<Document>)>,
+    /// Lark grammars that it names, by the name.
+    pub grammars: Vec<(String, String)>,
     /// The calls that an answer may hold.
     pub calls: Option<Calls>,
+    /// The texts that an answer may be, where it is no JSON; endings are found in them.
+    pub text: Option<Lang>,
     /// What may stand before all that.
     pub preamble: Option<Preamble>,
     /// What the schemas leave open about the text of values.
@@ -93,10 +98,18 @@ impl Spec {
     /// An answer that is one value of `document`.
     #[must_use]
     pub fn value(document: Arc<Document>) -> Self {
+        Self { schemas: vec![(ANSWER.to_owned(), document)], ..Self::lark(ALONE) }
+    }
+
+    /// An answer that the grammar `lark` derives.
+    #[must_use]
+    pub fn lark(lark: impl Into<String>) -> Self {
         Self {
-            lark: ALONE.to_owned(),
-            schemas: vec![(ANSWER.to_owned(), document)],
+            lark: lark.into(),
+            schemas: Vec::new(),
+            grammars: Vec::new(),
             calls: None,
+            text: None,
             preamble: None,
             style: Style::default(),
         }

@@ -15,6 +15,8 @@ pub(super) enum Spelling {
     Plain,
     /// As JSON allows it.
     Full,
+    /// Outside JSON: the character itself, and no quotes around the string.
+    Raw,
 }
 
 /// The regex of a language without intersections and complements. It never holds a `/`.
@@ -46,6 +48,7 @@ pub(super) fn regex(lang: &Lang, spelling: Spelling) -> Option<String> {
 pub(super) fn any_char(spelling: Spelling) -> &'static str {
     match spelling {
         Spelling::Plain => r#"(?:[^"\\\x00-\x1F]|\\(?:["\\bfnrt]|u00[01][0-9a-fA-F]))"#,
+        Spelling::Raw => r"(?s:.)",
         Spelling::Full => concat!(
             r#"(?:[^"\\\x00-\x1F]|\\(?:["\\\x2Fbfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"#,
             r"|[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})))"
@@ -58,6 +61,11 @@ fn class(ranges: &[(char, char)], spelling: Spelling) -> String {
     let is_any = ranges == [('\0', '\u{D7FF}'), ('\u{E000}', char::MAX)] || ranges == [('\0', char::MAX)];
     if is_any {
         return any_char(spelling).to_owned();
+    }
+    if spelling == Spelling::Raw {
+        let mut raw = String::new();
+        ranges.iter().for_each(|(first, last)| push_range(&mut raw, *first, *last));
+        return format!("[{raw}]");
     }
     let mut raw = String::new();
     for (first, last) in ranges {

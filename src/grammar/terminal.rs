@@ -32,12 +32,13 @@ impl Terminal {
 
 /// The JSON strings with content in `lang`; `after` stands behind the closing quote.
 pub(super) fn string(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
+    let q = if spelling == Spelling::Raw { "" } else { "\"" };
     if let Some(content) = regex(lang, spelling) {
-        return RegexAst::Regex(format!("\"{content}\"{after}"));
+        return RegexAst::Regex(format!("{q}{content}{q}{after}"));
     }
     let (Lang::And(_) | Lang::Not(_)) = lang else {
         let quote = |text: &str| RegexAst::Literal(text.to_owned());
-        return RegexAst::Concat(vec![quote("\""), content(lang, spelling), quote(&format!("\"{after}"))]);
+        return RegexAst::Concat(vec![quote(q), content(lang, spelling), quote(&format!("{q}{after}"))]);
     };
     // Why: llguidance knows most tokens to be harmless inside `"characters" & ~("words")`, in that shape.
     let parts = if let Lang::And(parts) = lang { parts.as_slice() } else { std::slice::from_ref(lang) };
@@ -49,7 +50,7 @@ pub(super) fn string(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
         }
     }
     if wanted.is_empty() {
-        wanted.push(RegexAst::Regex(format!("\"{}*\"{after}", any_char(spelling))));
+        wanted.push(RegexAst::Regex(format!("{q}{}*{q}{after}", any_char(spelling))));
     }
     if !barred.is_empty() {
         wanted.push(RegexAst::Not(Box::new(any(barred))));

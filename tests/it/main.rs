@@ -13,6 +13,7 @@ mod bad_input;
 mod check_command;
 mod command_line;
 mod conformance;
+mod constraints;
 mod device_draws;
 mod engine;
 mod errors;

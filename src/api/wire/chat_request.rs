@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::constraints::{self, read_constraint};
 use super::{FieldError, Fields, Item};
 
 /// A request for a chat completion.
@@ -16,6 +17,9 @@ pub struct ChatRequest {
     pub model: String,
     pub messages: Vec<ChatMessage>,
     pub response_format: Option<ResponseFormat>,
+    /// The field that it was read from: other servers have other names for it.
+    #[serde(skip)]
+    pub bound_by: Option<String>,
     pub tools: Option<Vec<ChatTool>>,
     pub tool_choice: Option<ToolChoiceField>,
     pub parallel_tool_calls: Option<bool>,
@@ -74,7 +78,24 @@ pub struct ChatToolCall {
 pub enum ResponseFormat {
     Text,
     JsonObject,
-    JsonSchema { name: String, description: Option<String>, schema: Option<Value>, strict: Option<bool> },
+    JsonSchema {
+        name: String,
+        description: Option<String>,
+        schema: Option<Value>,
+        strict: Option<bool>,
+    },
+    /// An extension: the whole answer matches the pattern.
+    Regex {
+        pattern: String,
+    },
+    /// An extension: the answer is one of these texts.
+    Choice {
+        options: Vec<String>,
+    },
+    /// An extension: the answer is what a grammar in GBNF or Lark derives.
+    Grammar {
+        grammar: String,
+    },
 }
 
 /// A tool.
@@ -182,10 +203,12 @@ impl ChatRequest {
         let f = Fields::root(body)?;
         f.accept(&WITHOUT_EFFECT);
         check_without_effect(&f)?;
+        let (bound_by, response_format) = read_constraint(&f)?.unzip();
         let request = Self {
             model: f.required("model")?.string()?.to_owned(),
             messages: read_messages(&f.required("messages")?)?,
-            response_format: f.get("response_format").map(|i| read_response_format(&i)).transpose()?,
+            response_format,
+            bound_by,
             tools: f.get("tools").map(|i| i.list(MAX_TOOLS)?.iter().map(read_tool).collect()).transpose()?,
             tool_choice: f.get("tool_choice").map(|i| read_tool_choice(&i)).transpose()?,
             parallel_tool_calls: f.get("parallel_tool_calls").map(|i| i.boolean()).transpose()?,
@@ -414,12 +437,20 @@ fn read_arguments(item: &Item<'_>) -> Result<String, FieldError> {
     if item.value().is_object() { Ok(item.value().to_string()) } else { item.string().map(str::to_owned) }
 }
 
-fn read_response_format(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
+pub(super) fn read_response_format(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
     let f = item.object()?;
-    match f.required("type")?.one_of(&["json_object", "json_schema", "text"])? {
+    match f.required("type")?.one_of(&["json_object", "json_schema", "text", "json", "regex", "grammar"])? {
         "text" => Ok(ResponseFormat::Text),
-        "json_object" => Ok(ResponseFormat::JsonObject),
+        // Source: llama-server and Together take a schema beside the type.
+        "json_object" => f.get("schema").map_or(Ok(ResponseFormat::JsonObject), |schema| constraints::json(&schema)),
+        "json" => constraints::json(&f.get("value").map_or_else(|| f.required("schema"), Ok)?),
+        "regex" => constraints::regex(&f.get("value").map_or_else(|| f.required("pattern"), Ok)?),
+        "grammar" => constraints::grammar(&f.get("value").map_or_else(|| f.required("grammar"), Ok)?),
         _ => {
+            // Source: llama-server takes the schema without the object around it.
+            if let (None, Some(schema)) = (f.get("json_schema"), f.get("schema")) {
+                return constraints::json(&schema);
+            }
             let f = f.required("json_schema")?.object()?;
             // Why: real clients leave the name out although OpenAI asks for it, and send `"strict": "true"`.
             let name = f.get("name").map(|n| read_name(&n, 64)).transpose()?.unwrap_or_else(|| "response".to_owned());

@@ -5,6 +5,7 @@
 
 pub mod chat_request;
 pub mod chat_response;
+mod constraints;
 pub mod models;
 pub mod read;
 

@@ -1,17 +1,21 @@
 //! Endings of whole answers: what may stand before the answer, then one value, or calls, each a value between two texts.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::scalar::Texts;
 use super::{ASSUMED_LONGEST, Closer, part};
 use crate::grammar::spec::Prose;
+use crate::grammar::spelling::Spelling;
 use crate::guard::{Fill, Frame, Preamble, Stage};
+use crate::schema::pattern::Lang;
 
 /// Finds endings for the answers of one grammar.
 pub(in crate::grammar) struct Answer {
     preamble: Option<Preamble>,
     value: Option<Arc<Closer>>,
     calls: Option<Calls>,
+    text: Option<Mutex<Texts>>,
     longest: OnceLock<usize>,
 }
 
@@ -45,8 +49,10 @@ impl Answer {
         preamble: Option<Preamble>,
         value: Option<Arc<Closer>>,
         calls: Option<Calls>,
+        text: Option<&Lang>,
     ) -> Self {
-        Self { preamble, value, calls, longest: OnceLock::new() }
+        let text = text.and_then(|lang| Texts::of_strings(lang, Spelling::Raw, "")).map(Mutex::new);
+        Self { preamble, value, calls, text, longest: OnceLock::new() }
     }
 
     /// What may stand before the answer proper.
@@ -75,6 +81,10 @@ impl Answer {
     }
 
     fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if let Some(texts) = &self.text {
+            let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
+            return texts.endings(text, 1, |_| true).pop();
+        }
         let Some(calls) = &self.calls else { return self.value.as_ref()?.close(text) };
         let from_marker = match calls.prose {
             Prose::Before => find(text, &calls.marker).map(|at| &text[at..]),
@@ -97,7 +107,8 @@ impl Answer {
     }
 
     fn look_for_longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
-        let value = self.value.as_ref().map_or(0, |value| value.longest(&n_tokens));
+        let text = if self.text.is_some() { ASSUMED_LONGEST } else { 0 };
+        let value = self.value.as_ref().map_or(text, |value| value.longest(&n_tokens));
         let value = value + self.preamble.as_ref().map_or(0, |preamble| n_tokens(&preamble.close));
         let Some(calls) = &self.calls else { return value };
         let started = Instant::now();

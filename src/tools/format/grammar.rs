@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::ToolFormat;
-use crate::grammar::{Call, Calls, Prose, Spec, Style, quote, wire_parts};
+use crate::grammar::{Call, Calls, Prose, Spec, Style, quote, text_terminal, wire_parts};
 use crate::guard::{Bit, Frame, Preamble};
 use crate::schema::Document;
+use crate::schema::pattern::Lang;
 use crate::tools::{Tool, ToolChoice};
 
 /// The shape of every answer with tools.
 const SHAPE: &str = include_str!("../../../grammars/calls.lark");
+
+/// What every grammar with thinking has.
+const PREAMBLE: &str = "preamble: think_open thought\nGAP: /[ \\n]{1,3}/\n";
 
 /// What an answer with tools may be besides calls.
 #[derive(Clone, Debug)]
@@ -82,7 +86,7 @@ impl ToolFormat {
             prose,
             each,
         };
-        Spec { lark, schemas, calls: Some(calls), preamble: preamble.cloned(), style: Style::default() }
+        Spec { schemas, calls: Some(calls), preamble: preamble.cloned(), ..Spec::lark(lark) }
     }
 
     /// The rules of free text. Where the model may think, text that stands first must not begin as thinking does.
@@ -119,8 +123,27 @@ impl ToolFormat {
 #[must_use]
 pub fn thoughtful(document: Arc<Document>, preamble: &Preamble, style: Style) -> Spec {
     let mut lark = start("@answer", "@answer", Prose::Never, Some(preamble));
-    lark.push_str("preamble: think_open thought\nGAP: /[ \\n]{1,3}/\n");
+    lark.push_str(PREAMBLE);
     Spec { style, lark, preamble: Some(preamble.clone()), ..Spec::value(document) }
+}
+
+/// The grammar of an answer that is a text in `lang`.
+#[must_use]
+pub fn text_in(lang: Lang, preamble: Option<&Preamble>) -> Spec {
+    let mut lark = start("text", "text", Prose::Never, preamble);
+    let _ = write!(lark, "{PREAMBLE}text: TEXT\n{}", text_terminal("TEXT", &lang));
+    Spec { text: Some(lang), preamble: preamble.cloned(), ..Spec::lark(lark) }
+}
+
+/// The grammar of an answer that `lark`, a grammar from a stranger, derives. No endings are known of it.
+#[must_use]
+pub fn derived(lark: String, preamble: Option<&Preamble>) -> Spec {
+    if preamble.is_none() {
+        return Spec::lark(lark);
+    }
+    let around = format!("{}{PREAMBLE}", start("@derived", "@derived", Prose::Never, preamble));
+    let grammars = vec![("derived".to_owned(), lark)];
+    Spec { grammars, preamble: preamble.cloned(), ..Spec::lark(around) }
 }
 
 /// The grammar of free text that the model may think before.
@@ -134,7 +157,7 @@ pub fn free_after(preamble: &Preamble) -> Spec {
         lark,
         "preamble: think_open thought\nprose: PROSE\nfirst_prose: FIRST\nPROSE: /(?s:\\s*\\S.*)/\nFIRST: {first}\n{thinks}"
     );
-    Spec { lark, schemas: Vec::new(), calls: None, preamble: Some(preamble.clone()), style: Style::default() }
+    Spec { preamble: Some(preamble.clone()), ..Spec::lark(lark) }
 }
 
 /// The rules `start`, `think_open` and `thought`. `first` is the answer where no thinking is before it.

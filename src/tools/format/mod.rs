@@ -8,7 +8,7 @@ mod prompt;
 use std::sync::Arc;
 
 pub use family::{Family, Ids, Place};
-pub use grammar::{Otherwise, free_after, thoughtful};
+pub use grammar::{Otherwise, derived, free_after, text_in, thoughtful};
 
 use crate::grammar::Vocab;
 use crate::guard::{Bit, Frame};
