@@ -81,8 +81,9 @@ pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs, ids: Ids) -
                 context! { role, content, tool_calls }
             }
         });
-        if let (Some(reasoning_content), Some(last)) = (&message.reasoning, values.last_mut()) {
-            *last = context! { reasoning_content, ..last.clone() };
+        // Source: Qwen 3 and others ask for `reasoning_content`, gpt-oss for `thinking`.
+        if let (Some(thinking), Some(last)) = (&message.reasoning, values.last_mut()) {
+            *last = context! { thinking, reasoning_content => thinking, ..last.clone() };
         }
     }
     values

@@ -65,7 +65,10 @@ const RESULT: &str = "result_alpha";
 const NEXT: &str = "next_alpha";
 
 /// Finds the format that `render` writes calls in.
-pub(super) fn detect(render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>) -> ToolSupport {
+pub(super) fn detect(
+    source: &str,
+    render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>,
+) -> ToolSupport {
     let tools = [json!({"type": "function", "function": {"name": NAME, "description": DESCRIPTION, "parameters": {
         "type": "object", "properties": {"key_one": {"type": "string"}, "key_two": {"type": "integer"}, KEY: {}}}}})];
     let answered = answered();
@@ -77,7 +80,15 @@ pub(super) fn detect(render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Optio
             if [SYSTEM, RESULT].iter().any(|shown| !text.contains(shown)) {
                 continue;
             }
+            let is_of = |family: &&Arc<Family>| {
+                !family.source.is_empty() && family.source.iter().all(|part| source.contains(part.as_str()))
+            };
             let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
+            if let Some(family) = Family::all().iter().find(is_of)
+                && calls.iter().all(|call| text.contains(&call.arguments))
+            {
+                return ToolSupport { family: Arc::clone(family), found: Found::Known, shows_tools, arguments };
+            }
             let Some(plain) = render(&answered, &tools, arguments) else { continue };
             let (Some(before), Some(after)) = (between(&plain, QUESTION, ANSWER), between(&plain, ANSWER, NEXT)) else {
                 continue;

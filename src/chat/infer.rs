@@ -36,6 +36,8 @@ pub(super) fn infer(text: &str, around: (&str, &str), first: &ToolCall, second: 
         begin: begin.to_owned(),
         between: between[n_tail..].to_owned(),
         end: after[n_tail..].trim_end().to_owned(),
+        source: Vec::new(),
+        text: Default::default(),
         ids: if call.contains("$ID") { Ids::Nine } else { Ids::Free },
         call,
         parallel: true,

@@ -43,6 +43,8 @@ pub struct SplitOptions {
     pub calls_follow_text: bool,
     /// What the model may think before it answers.
     pub preamble: Option<Preamble>,
+    /// What stands around content.
+    pub around: (Vec<u8>, Vec<u8>),
     /// Texts at which content ends; never part of it.
     pub stop: Vec<String>,
 }
@@ -285,6 +287,17 @@ impl Split {
     /// Emits content up to a marker, a stop string, or what may become one.
     fn content(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
         let mut open = self.options.format.as_ref().map(|f| f.marker.clone());
+        let before = &self.options.around.0;
+        if !self.is_text && !before.is_empty() {
+            if self.pending.starts_with(before) {
+                self.pending.drain(..before.len());
+                self.is_text = true;
+                return true;
+            }
+            if before.starts_with(&self.pending) && !is_end {
+                return false;
+            }
+        }
         if !self.options.calls_follow_text
             && let Some(marker) = open.take()
             && !self.is_text
@@ -300,7 +313,9 @@ impl Split {
         }
         let stops = self.options.stop.iter().map(|s| (s.as_bytes(), s.len(), Place::Stopped));
         let calls = open.iter().map(|marker| (marker.as_slice(), 0, Place::Frame(Part::First, 0)));
-        let marks: Vec<(&[u8], usize, Place)> = stops.chain(calls).collect();
+        let behind = Some(&self.options.around.1).filter(|behind| !behind.is_empty());
+        let behind = behind.map(|behind| (behind.as_slice(), behind.len(), Place::Over));
+        let marks: Vec<(&[u8], usize, Place)> = stops.chain(calls).chain(behind).collect();
         let found = marks
             .iter()
             .filter_map(|(mark, n, place)| find(&self.pending, mark).map(|at| (at, *n, *place)))
@@ -463,7 +478,7 @@ mod tests {
 
     fn split(chunks: &[&[u8]], stop: &[&str]) -> (String, Vec<(String, String)>, bool) {
         let stop = stop.iter().map(|s| (*s).to_owned()).collect();
-        let options = SplitOptions { format: hermes(), calls_follow_text: true, preamble: None, stop };
+        let options = SplitOptions { format: hermes(), calls_follow_text: true, stop, ..SplitOptions::default() };
         let (said, is_stopped) = whole(options, chunks);
         (said.content, said.calls.into_iter().map(|call| (call.name, call.arguments)).collect(), is_stopped)
     }

@@ -86,7 +86,7 @@ impl ChatTemplate {
         let render = |messages: &[Message], tools: &[Value], arguments: ArgumentsAs| {
             template.render_once(messages, tools, (arguments, Ids::Free), &plain).ok()
         };
-        template.tools = detect(render);
+        template.tools = detect(source, render);
         Ok(template)
     }
 

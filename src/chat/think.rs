@@ -4,7 +4,10 @@ use crate::grammar::Vocab;
 use crate::guard::Preamble;
 
 /// Texts that open and close thinking. Source: the chat templates of the models that have them.
-const PAIRS: [(&str, &str); 7] = [
+const PAIRS: [(&str, &str); 9] = [
+    // What follows a thought there is no part of it, and always the same.
+    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
+    ("<|channel>thought\n", "<channel|>"),
     ("<think>", "</think>"),
     ("[THINK]", "[/THINK]"),
     ("<seed:think>", "</seed:think>"),

@@ -13,7 +13,7 @@ use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec
 use crate::guard::{Check, Preamble};
 use crate::schema::pattern::{self, Lang};
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
-use crate::tools::format::{Otherwise, ToolFormat, derived, free_after, text_in, thoughtful};
+use crate::tools::format::{Layout, Otherwise, ToolFormat};
 use crate::tools::{Tool, ToolChoice};
 
 /// A request that can be generated.
@@ -168,6 +168,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         _ => None,
     };
     let checks = checks(&request, &tools, answer.as_ref())?;
+    let around = format.text.clone();
     let format = (!tools.is_empty()).then_some(format);
     let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.prose == Prose::Before);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
@@ -175,7 +176,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     Ok(Prepared {
         prompt,
         grammar,
-        split: SplitOptions { format, calls_follow_text, preamble, stop },
+        split: SplitOptions { format, calls_follow_text, preamble, around, stop },
         checks,
         sampling: request.sampling,
         max_tokens,
@@ -259,15 +260,14 @@ fn spec(
     format: &ToolFormat,
     (preamble, is_bounded): (Option<&Preamble>, bool),
 ) -> Option<Spec> {
-    let style = request.style;
-    match (tools, answer, preamble) {
-        ([], None, Some(preamble)) if is_bounded => Some(free_after(preamble)),
-        ([], None, _) => None,
-        ([], Some(Bound::Json(document)), Some(preamble)) => Some(thoughtful(Arc::clone(document), preamble, style)),
-        ([], Some(Bound::Json(document)), None) => Some(Spec { style, ..Spec::value(Arc::clone(document)) }),
-        (_, Some(Bound::Text(lang)), preamble) => Some(text_in(lang.clone(), preamble)),
-        (_, Some(Bound::Lark(lark)), preamble) => Some(derived(lark.clone(), preamble)),
-        (tools, answer, preamble) => {
+    let layout = Layout { preamble, around: &format.text };
+    match (tools, answer) {
+        ([], None) if is_bounded || !layout.around.0.is_empty() => Some(layout.free()),
+        ([], None) => None,
+        ([], Some(Bound::Json(document))) => Some(layout.value(Arc::clone(document), request.style)),
+        (_, Some(Bound::Text(lang))) => Some(layout.text_in(lang.clone())),
+        (_, Some(Bound::Lark(lark))) => Some(layout.derived(lark.clone())),
+        (tools, answer) => {
             let otherwise = match answer {
                 Some(Bound::Json(document)) => Otherwise::Schema(Arc::clone(document)),
                 _ => Otherwise::Prose,

@@ -10,7 +10,7 @@ use crate::chat::{Instructions, Segment, TemplateError, ToolSupport, instruct};
 use crate::grammar::TokenId;
 use crate::guard::Preamble;
 use crate::tools::Tool;
-use crate::tools::format::{Place, ToolFormat};
+use crate::tools::format::ToolFormat;
 
 /// A prompt.
 pub(super) struct Rendered {
@@ -77,13 +77,15 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         model.template.render(&messages, &definitions, &request.variables)
     };
     // Why: where calls are bare JSON, an answer by schema would look like one.
-    let is_ambiguous =
-        !tools.is_empty() && own.family.prose == Place::Instead && !matches!(request.output, Output::Text);
+    let is_bound = !matches!(request.output, Output::Text | Output::Matching { .. });
+    let is_ambiguous = !tools.is_empty() && own.family.is_bare_json() && is_bound;
     let rendered = if is_ambiguous { None } else { Some(render(own)) };
     let (segments, is_own) = match rendered {
         None => (render(&ToolSupport::by_prompt())?, false),
         // Why: some templates take no tool without a description, or no call beside text.
-        Some(Err(TemplateError::Refused(_))) if own.is_native() => (render(&ToolSupport::by_prompt())?, false),
+        Some(Err(TemplateError::Refused(_))) if own.is_native() && own.family.text.0.is_empty() => {
+            (render(&ToolSupport::by_prompt())?, false)
+        }
         Some(rendered) => (rendered?, true),
     };
     let mut tokens: Vec<TokenId> =

@@ -19,7 +19,7 @@ use super::rules::Rules;
 use super::spec::{ALONE, ANSWER, Call, Spec, Style};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab, lark};
-use crate::guard::Places;
+use crate::guard::{Frame, Places};
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
 
@@ -325,11 +325,12 @@ fn places(spec: &Spec, pieces: &Pieces) -> Places {
     let pieces = by_name(pieces);
     let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.watches));
     let calls = spec.calls.iter().flat_map(|calls| &calls.each);
-    Places {
-        preamble: spec.preamble.clone(),
-        start: find(ANSWER),
-        after: calls.filter_map(|call| Some((call.head.clone(), find(&call.schema)?))).collect(),
+    let mut after: Vec<_> = calls.filter_map(|call| Some((call.head.clone(), find(&call.schema)?))).collect();
+    let mut start = find(ANSWER);
+    if !spec.around.0.is_empty() {
+        after.extend(start.take().map(|start| (Frame::bytes(spec.around.0.as_slice()), start)));
     }
+    Places { preamble: spec.preamble.clone(), start, after }
 }
 
 fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
@@ -346,7 +347,7 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
             each: calls.each.iter().filter_map(one).collect(),
         }
     });
-    Answer::new(spec.preamble.clone(), find(ANSWER), calls, spec.text.as_ref())
+    Answer::new(spec.preamble.clone(), find(ANSWER), calls, spec.text.as_ref(), spec.around.clone())
 }
 
 /// What became of keywords that are not enforced.

@@ -19,6 +19,8 @@ pub struct Spec {
     pub calls: Option<Calls>,
     /// The texts that an answer may be, where it is no JSON; endings are found in them.
     pub text: Option<Lang>,
+    /// Around an answer's text or value.
+    pub around: (Vec<u8>, Vec<u8>),
     /// What may stand before all that.
     pub preamble: Option<Preamble>,
     /// What the schemas leave open about the text of values.
@@ -110,6 +112,7 @@ impl Spec {
             grammars: Vec::new(),
             calls: None,
             text: None,
+            around: Default::default(),
             preamble: None,
             style: Style::default(),
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use drawplate::chat::{Said, Split, SplitOptions};
 use drawplate::engine::FakeMode;
-use drawplate::grammar::{Budget, Compiler, Tokenizer, Verdict, Vocab, VocabToken};
+use drawplate::grammar::{Budget, Compiler, Style, Tokenizer, Verdict, Vocab, VocabToken};
 use drawplate::guard::Preamble;
+use drawplate::schema::pattern::Lang;
 use drawplate::schema::{Document, Limits};
-use drawplate::tools::format::{Family, Otherwise, Place, ToolFormat};
+use drawplate::tools::format::{Family, Layout, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
@@ -133,11 +134,18 @@ fn is_valid(schema: &Value, text: &str) -> bool {
 fn formats() -> Vec<(ToolFormat, Vocab)> {
     let mut formats = Vec::new();
     for family in Family::all() {
-        let tags = tags(&[&family.begin, &family.call, &family.between, &family.end].map(String::as_str));
+        let tags = tags(
+            &[&family.begin, &family.call, &family.between, &family.end, &family.text.0, &family.text.1]
+                .map(String::as_str),
+        );
         for controls in [Vec::new(), tags] {
+            if controls.is_empty() && !family.text.0.is_empty() {
+                // Only as tokens do tags stand around text.
+                continue;
+            }
             let mut tokens: Vec<VocabToken> = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).collect();
             tokens.push(VocabToken::Control("</s>".into()));
-            tokens.extend(["<think>", "</think>"].map(|name| VocabToken::Control(name.into())));
+            tokens.extend(["<think>", "</think>", "<|end|>", "<|start|>"].map(|name| VocabToken::Control(name.into())));
             tokens.extend(controls.into_iter().map(VocabToken::Control));
             let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
             formats.push((ToolFormat::new(Arc::clone(family), &vocab), vocab));
@@ -254,7 +262,7 @@ fn every_beginning_ends(
         (family.render_calls(&calls), calls)
     };
     let before = if family.prose == Place::Before { "I <tool note é. " } else { "" };
-    let schema_too = family.prose == Place::Before;
+    let schema_too = !family.is_bare_json();
     for (choice, parallel, otherwise, before, (text, calls)) in [
         (ToolChoice::Auto, true, &Otherwise::Prose, before, text(&[&one, &one])),
         (ToolChoice::Auto, true, &Otherwise::Prose, "I <tool note é. ", (String::new(), Vec::new())),
@@ -276,9 +284,11 @@ fn every_beginning_ends(
             format: Some(Arc::new(format.clone())),
             calls_follow_text: is_prose && family.prose == Place::Before,
             preamble: preamble.clone(),
+            around: format.text.clone(),
             stop: Vec::new(),
         };
-        let tokens = tokens_of(&format!("{thought}{before}{text}"), vocab);
+        let (open, close) = if text.is_empty() { family.text.clone() } else { Default::default() };
+        let tokens = tokens_of(&format!("{thought}{open}{before}{close}{text}"), vocab);
         for n in 0..=tokens.len() {
             let ending = matcher.closing_tokens().unwrap_or_else(|| panic!("{what}: no ending of token {n} of {text}"));
             let said = take_apart(&[&tokens[..n], &ending].concat(), vocab, &options);
@@ -457,4 +467,52 @@ fn the_older_functions_still_work() {
     let arguments: String =
         chunks.iter().filter_map(|c| c["choices"][0]["delta"]["function_call"]["arguments"].as_str()).collect();
     assert_eq!(arguments, "{\"city\": \"Oslo\"}");
+}
+
+/// gpt-oss's channels: a thought, then text or a call; text that is bound, and text that is not.
+#[test]
+fn channels_stand_apart() {
+    let (format, vocab) = formats().into_iter().find(|(format, _)| format.family.name == "gpt-oss").unwrap();
+    let thinking = Preamble {
+        open: Some(vocab.wire_of("<|channel|>analysis<|message|>")),
+        close: vocab.wire_of("<|end|><|start|>assistant"),
+    };
+    let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
+    let document = Arc::new(Document::parse(ok(), Limits::default()).unwrap());
+    for preamble in [None, Some(&thinking)] {
+        let layout = Layout { preamble, around: &format.text };
+        for (spec, text, content) in [
+            (layout.free(), "<|channel|>final<|message|>Hi <there>.", "Hi <there>."),
+            (
+                layout.value(Arc::clone(&document), Style::default()),
+                "<|channel|>final<|message|>{\"ok\": true}",
+                "{\"ok\": true}",
+            ),
+            (layout.text_in(Lang::literal("yes")), "<|channel|>final<|message|>yes", "yes"),
+            (layout.derived("start: \"a\"+".into()), "<|channel|>final<|message|>aaa", "aaa"),
+        ] {
+            let thought =
+                if preamble.is_some() { "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant" } else { "" };
+            let has_endings = !spec.grammars.iter().any(|(name, _)| name == "derived") && content != "Hi <there>.";
+            let compiled = compiler.compile(&spec).unwrap_or_else(|e| panic!("{e}\n{}", spec.lark));
+            let mut matcher = compiled.matcher();
+            let options =
+                SplitOptions { preamble: preamble.cloned(), around: format.text.clone(), ..SplitOptions::default() };
+            let tokens = tokens_of(&format!("{thought}{text}"), &vocab);
+            for (n, token) in tokens.iter().enumerate() {
+                if has_endings {
+                    let ending = matcher.closing_tokens().unwrap_or_else(|| panic!("no ending of token {n} of {text}"));
+                    let said = take_apart(&[&tokens[..n], &ending].concat(), &vocab, &options);
+                    assert!(said.content == "yes" || is_valid(&ok(), &said.content), "{said:?}");
+                }
+                assert_eq!(matcher.accept(*token).unwrap(), Verdict::Taken, "{n} of {text}\n{}", spec.lark);
+            }
+            assert!(matcher.is_accepting().unwrap(), "{text}");
+            let said = take_apart(&tokens, &vocab, &options);
+            assert_eq!(
+                (said.content.as_str(), said.reasoning.as_str()),
+                (content, if preamble.is_some() { "Hm." } else { "" })
+            );
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub(in crate::grammar) struct Answer {
     value: Option<Arc<Closer>>,
     calls: Option<Calls>,
     text: Option<Mutex<Texts>>,
+    /// Around a text or value.
+    around: (Vec<u8>, Vec<u8>),
     longest: OnceLock<usize>,
 }
 
@@ -50,9 +52,10 @@ impl Answer {
         value: Option<Arc<Closer>>,
         calls: Option<Calls>,
         text: Option<&Lang>,
+        around: (Vec<u8>, Vec<u8>),
     ) -> Self {
         let text = text.and_then(|lang| Texts::of_strings(lang, Spelling::Raw, "")).map(Mutex::new);
-        Self { preamble, value, calls, text, longest: OnceLock::new() }
+        Self { preamble, value, calls, text, around, longest: OnceLock::new() }
     }
 
     /// What may stand before the answer proper.
@@ -80,12 +83,24 @@ impl Answer {
         self.calls.as_ref().is_some_and(|calls| calls.prose != Prose::Never)
     }
 
-    fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
-        if let Some(texts) = &self.text {
-            let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
-            return texts.endings(text, 1, |_| true).pop();
+    /// Ends a text or value, with what stands around it.
+    fn close_content(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let (open, close) = &self.around;
+        let close_inner = |text: &[u8]| match &self.text {
+            Some(texts) => texts.lock().unwrap_or_else(PoisonError::into_inner).endings(text, 1, |_| true).pop(),
+            None => self.value.as_ref()?.close(text),
+        };
+        let ended = |ending: Vec<u8>| Some([ending, close.clone()].concat());
+        match (text.strip_prefix(open.as_slice()), open.strip_prefix(text)) {
+            (Some(_), _) if !close.is_empty() && text.ends_with(close) => Some(Vec::new()),
+            (Some(inner), _) => ended(close_inner(inner)?),
+            (None, Some(missing)) => ended([missing, &close_inner(b"")?].concat()),
+            (None, None) => None,
         }
-        let Some(calls) = &self.calls else { return self.value.as_ref()?.close(text) };
+    }
+
+    fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let Some(calls) = &self.calls else { return self.close_content(text) };
         let from_marker = match calls.prose {
             Prose::Before => find(text, &calls.marker).map(|at| &text[at..]),
             Prose::Instead | Prose::Never => text.starts_with(&calls.marker).then_some(text),
@@ -97,7 +112,7 @@ impl Answer {
             return Some(Vec::new());
         }
         // Why the value first: it has no effects that nobody asked for.
-        let value = self.value.as_ref().and_then(|value| value.close(text));
+        let value = self.value.as_ref().and_then(|_| self.close_content(text));
         value.or_else(|| calls.close_head(&calls.begin, text))
     }
 

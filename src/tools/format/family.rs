@@ -13,6 +13,12 @@ use crate::tools::ToolCall;
 pub struct Family {
     /// Its name.
     pub name: String,
+    /// Texts of a chat template by which it is known, where what it writes for calls is not what the model writes.
+    #[serde(default)]
+    pub source: Vec<String>,
+    /// Around an answer's text, whether there are tools or not.
+    #[serde(default)]
+    pub text: (String, String),
     /// The text that an answer's first call begins with, and free text never holds.
     pub marker: String,
     /// Before the first call.
@@ -69,7 +75,7 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 18] = [
+const FILES: [&str; 21] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -88,6 +94,9 @@ const FILES: [&str; 18] = [
     include_str!("../../../families/deepseek-v3.1.toml"),
     include_str!("../../../families/kimi-k2.toml"),
     include_str!("../../../families/llama-3.toml"),
+    include_str!("../../../families/gpt-oss.toml"),
+    include_str!("../../../families/command-r7b.toml"),
+    include_str!("../../../families/command-moe.toml"),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Family>>> = LazyLock::new(|| {
@@ -105,6 +114,12 @@ impl Family {
     #[must_use]
     pub fn generic() -> Arc<Self> {
         Arc::clone(&FAMILIES[0])
+    }
+
+    /// Whether an answer by schema could be taken for a call.
+    #[must_use]
+    pub fn is_bare_json(&self) -> bool {
+        self.prose == Place::Instead && self.marker.starts_with('{')
     }
 
     /// Where free text may stand beside calls.

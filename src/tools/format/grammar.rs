@@ -50,7 +50,7 @@ impl ToolFormat {
         let body = |first: &str| match (prose, otherwise) {
             (Prose::Before, _) => format!("{first}prose | {calls} | {first}{after_prose}"),
             (Prose::Instead, _) => format!("{first}prose | {calls}"),
-            (Prose::Never, Otherwise::Schema(_)) if !must => format!("{calls} | @answer"),
+            (Prose::Never, Otherwise::Schema(_)) if !must => format!("{calls} | text_open @answer text_close"),
             (Prose::Never, _) => calls.to_owned(),
         };
         if let (Otherwise::Schema(document), false) = (otherwise, must) {
@@ -59,6 +59,7 @@ impl ToolFormat {
         let mut lark = start(&body("first_"), &body(""), prose, preamble);
         lark.push_str(SHAPE);
         self.write_prose(prose, preamble, &mut lark);
+        lark.push_str(&around_rules(&self.text));
         let is_in_call = self.begin.is_empty();
         let opening = if is_in_call { Frame::default() } else { self.begin.without(&self.marker) };
         let next =
@@ -86,7 +87,7 @@ impl ToolFormat {
             prose,
             each,
         };
-        Spec { schemas, calls: Some(calls), preamble: preamble.cloned(), ..Spec::lark(lark) }
+        Spec { schemas, calls: Some(calls), around: self.text.clone(), preamble: preamble.cloned(), ..Spec::lark(lark) }
     }
 
     /// The rules of free text. Where the model may think, text that stands first must not begin as thinking does.
@@ -96,6 +97,8 @@ impl ToolFormat {
         let any = "/(?s:.+)/";
         let text = text_of(&self.marker);
         let mut body = any.to_owned();
+        // Why not where text has a tag: then nothing in it is taken for a call.
+        let text = text.filter(|_| self.text.0.is_empty());
         if let Some(text) = &text {
             let _ = writeln!(lark, "OPEN: {}", quote(text));
             let all = "/(?s:.*)/";
@@ -110,7 +113,7 @@ impl ToolFormat {
         }
         for (prefix, body) in [("", &body), ("first_", &first)] {
             let name = format!("{}PROSE", prefix.to_uppercase());
-            let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: {name}");
+            let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: text_open {name} text_close");
             let _ = match (&text, prose) {
                 (Some(_), Prose::Before) => writeln!(lark, "{prefix}prose_and_open[suffix=OPEN]: {name}"),
                 _ => writeln!(lark, "{prefix}prose_and_open: {name} open"),
@@ -119,45 +122,75 @@ impl ToolFormat {
     }
 }
 
-/// The grammar of an answer by schema that the model may think before.
-#[must_use]
-pub fn thoughtful(document: Arc<Document>, preamble: &Preamble, style: Style) -> Spec {
-    let mut lark = start("@answer", "@answer", Prose::Never, Some(preamble));
-    lark.push_str(PREAMBLE);
-    Spec { style, lark, preamble: Some(preamble.clone()), ..Spec::value(document) }
+/// What stands before the answer proper, and around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout<'a> {
+    /// What the model may think first.
+    pub preamble: Option<&'a Preamble>,
+    /// Around the answer's text.
+    pub around: &'a (Vec<u8>, Vec<u8>),
 }
 
-/// The grammar of an answer that is a text in `lang`.
-#[must_use]
-pub fn text_in(lang: Lang, preamble: Option<&Preamble>) -> Spec {
-    let mut lark = start("text", "text", Prose::Never, preamble);
-    let _ = write!(lark, "{PREAMBLE}text: TEXT\n{}", text_terminal("TEXT", &lang));
-    Spec { text: Some(lang), preamble: preamble.cloned(), ..Spec::lark(lark) }
-}
-
-/// The grammar of an answer that `lark`, a grammar from a stranger, derives. No endings are known of it.
-#[must_use]
-pub fn derived(lark: String, preamble: Option<&Preamble>) -> Spec {
-    if preamble.is_none() {
-        return Spec::lark(lark);
+impl Layout<'_> {
+    /// Whether the answer is nothing but itself.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.preamble.is_none() && self.around.0.is_empty()
     }
-    let around = format!("{}{PREAMBLE}", start("@derived", "@derived", Prose::Never, preamble));
-    let grammars = vec![("derived".to_owned(), lark)];
-    Spec { grammars, preamble: preamble.cloned(), ..Spec::lark(around) }
+
+    /// The grammar of an answer by schema.
+    #[must_use]
+    pub fn value(&self, document: Arc<Document>, style: Style) -> Spec {
+        if self.is_plain() {
+            return Spec { style, ..Spec::value(document) };
+        }
+        let lark = self.around_element("@answer", "");
+        Spec { style, schemas: Spec::value(document).schemas, ..self.spec(lark) }
+    }
+
+    /// The grammar of an answer that is a text in `lang`.
+    #[must_use]
+    pub fn text_in(&self, lang: Lang) -> Spec {
+        let lark = self.around_element("TEXT", &text_terminal("TEXT", &lang));
+        Spec { text: Some(lang), ..self.spec(lark) }
+    }
+
+    /// The grammar of an answer that `lark`, a grammar from a stranger, derives. No endings are known of it.
+    #[must_use]
+    pub fn derived(&self, lark: String) -> Spec {
+        if self.is_plain() {
+            return Spec::lark(lark);
+        }
+        Spec { grammars: vec![("derived".to_owned(), lark)], ..self.spec(self.around_element("@derived", "")) }
+    }
+
+    /// The grammar of free text. Where the model may think, text that stands first must not begin as thinking does.
+    #[must_use]
+    pub fn free(&self) -> Spec {
+        let thinks = self.preamble.and_then(|p| p.open.as_ref()).and_then(|open| text_of(open));
+        let first = if thinks.is_some() { "PROSE & ~THINKS" } else { "PROSE" };
+        let thinks = thinks.map(|text| format!("THINKS: {} /(?s:.*)/\n", quote(&text))).unwrap_or_default();
+        let mut lark = start("text_open FIRST text_close", "text_open PROSE text_close", Prose::Before, self.preamble);
+        let _ =
+            write!(lark, "{PREAMBLE}{}PROSE: /(?s:\\s*\\S.*)/\nFIRST: {first}\n{thinks}", around_rules(self.around));
+        self.spec(lark)
+    }
+
+    fn around_element(&self, element: &str, rules: &str) -> String {
+        let element = format!("text_open {element} text_close");
+        let start = start(&element, &element, Prose::Never, self.preamble);
+        format!("{start}{PREAMBLE}{}{rules}", around_rules(self.around))
+    }
+
+    fn spec(&self, lark: String) -> Spec {
+        Spec { around: self.around.clone(), preamble: self.preamble.cloned(), ..Spec::lark(lark) }
+    }
 }
 
-/// The grammar of free text that the model may think before.
-#[must_use]
-pub fn free_after(preamble: &Preamble) -> Spec {
-    let text = preamble.open.as_ref().and_then(|open| text_of(open));
-    let mut lark = start("first_prose", "prose", Prose::Before, Some(preamble));
-    let first = if text.is_some() { "PROSE & ~THINKS" } else { "PROSE" };
-    let thinks = text.map(|text| format!("THINKS: {} /(?s:.*)/\n", quote(&text))).unwrap_or_default();
-    let _ = write!(
-        lark,
-        "preamble: think_open thought\nprose: PROSE\nfirst_prose: FIRST\nPROSE: /(?s:\\s*\\S.*)/\nFIRST: {first}\n{thinks}"
-    );
-    Spec { preamble: Some(preamble.clone()), ..Spec::lark(lark) }
+/// The rules `text_open` and `text_close`.
+fn around_rules((open, close): &(Vec<u8>, Vec<u8>)) -> String {
+    let element = |bytes: &Vec<u8>| elements(&Frame::bytes(bytes.as_slice()));
+    format!("text_open: {}\ntext_close: {}\n", element(open), element(close))
 }
 
 /// The rules `start`, `think_open` and `thought`. `first` is the answer where no thinking is before it.

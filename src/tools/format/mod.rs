@@ -8,7 +8,7 @@ mod prompt;
 use std::sync::Arc;
 
 pub use family::{Family, Ids, Place};
-pub use grammar::{Otherwise, derived, free_after, text_in, thoughtful};
+pub use grammar::{Layout, Otherwise};
 
 use crate::grammar::Vocab;
 use crate::guard::{Bit, Frame};
@@ -18,6 +18,8 @@ use crate::guard::{Bit, Frame};
 pub struct ToolFormat {
     /// The family.
     pub family: Arc<Family>,
+    /// Around an answer's text.
+    pub text: (Vec<u8>, Vec<u8>),
     /// What an answer's first call begins with: a text, or one control token.
     pub marker: Vec<u8>,
     /// Before the first call.
@@ -37,8 +39,13 @@ impl ToolFormat {
     #[must_use]
     pub fn new(family: Arc<Family>, vocab: &Vocab) -> Self {
         let frame = |text: &str| frame(text, vocab);
+        let around = |text: &str| vocab.wire_of(text);
+        // Why only tokens: free text could hold the tags themselves.
+        let text = (around(&family.text.0), around(&family.text.1));
+        let is_of_tokens = [&text.0, &text.1].iter().all(|tag| tag.is_empty() || tag.first() == Some(&0xFF));
         let (head, tail) = family.call.split_once("$ARGUMENTS").unwrap_or((&family.call, ""));
         Self {
+            text: if is_of_tokens { text } else { Default::default() },
             marker: vocab.wire_of(&family.marker),
             begin: frame(&family.begin),
             head: frame(head),
