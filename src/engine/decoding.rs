@@ -253,7 +253,11 @@ impl Decoding {
         self.task.job.thinking = None;
         let n_room = self.n_room(n_ctx);
         let Some(matcher) = self.task.matcher.as_mut().filter(|matcher| matcher.is_in_preamble()) else { return };
-        let is_taken = |token: &&TokenId| matches!(matcher.accept(**token), Ok(Verdict::Taken));
+        // Why asked first: a matcher that is given what it does not allow is of no more use. What stands behind the
+        // thought may be no part of this grammar.
+        let is_taken = |token: &&TokenId| {
+            matches!(matcher.allows(**token), Ok(true)) && matches!(matcher.accept(**token), Ok(Verdict::Taken))
+        };
         let taken: Vec<TokenId> = limit.ending.iter().take(n_room).take_while(is_taken).copied().collect();
         taken.into_iter().for_each(|token| self.push(token, None, true));
     }

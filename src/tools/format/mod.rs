@@ -39,10 +39,9 @@ impl ToolFormat {
     #[must_use]
     pub fn new(family: Arc<Family>, vocab: &Vocab) -> Self {
         let frame = |text: &str| frame(text, vocab);
-        let around = |text: &str| vocab.wire_of(text);
-        // Why only tokens: free text could hold the tags themselves.
-        let text = (around(&family.text.0), around(&family.text.1));
-        let is_of_tokens = [&text.0, &text.1].iter().all(|tag| tag.is_empty() || tag.first() == Some(&0xFF));
+        let text = (vocab.wire_of(&family.text.0), vocab.wire_of(&family.text.1));
+        // Why only a token: free text could hold what ends it.
+        let is_of_tokens = text.1.is_empty() || text.1.first() == Some(&0xFF);
         let (head, tail) = family.call.split_once("$ARGUMENTS").unwrap_or((&family.call, ""));
         Self {
             text: if is_of_tokens { text } else { Default::default() },
