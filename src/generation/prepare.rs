@@ -262,6 +262,7 @@ fn spec(
 ) -> Option<Spec> {
     let layout = Layout { preamble, around: &format.text };
     match (tools, answer) {
+        ([], None) if !request.tools.is_empty() => Some(format.silence(preamble)),
         ([], None) if is_bounded || !layout.around.0.is_empty() => Some(layout.free()),
         ([], None) => None,
         ([], Some(Bound::Json(document))) => Some(layout.value(Arc::clone(document), request.style)),

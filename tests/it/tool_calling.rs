@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use drawplate::chat::{Said, Split, SplitOptions};
-use drawplate::engine::FakeMode;
+use drawplate::engine::{FakeMode, Limits};
 use drawplate::grammar::{Budget, Compiler, Style, Tokenizer, Verdict, Vocab, VocabToken};
 use drawplate::guard::Preamble;
 use drawplate::schema::pattern::Lang;
-use drawplate::schema::{Document, Limits};
+use drawplate::schema::{Document, Limits as SchemaLimits};
 use drawplate::tools::format::{Family, Layout, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
+use crate::support::schemas::sample;
 use crate::support::{Setup, TestServer, chat_body, fold};
 
 fn tools() -> Value {
@@ -55,7 +56,8 @@ fn each_choice_does_what_it_says() {
         (json!("auto"), "Hi there.", vec![], json!("Hi there."), "stop"),
         (json!("auto"), CALL, vec!["weather"], Value::Null, "tool_calls"),
         (json!("auto"), &format!("I look.{CALL}\n{now}"), vec!["weather", "now"], json!("I look."), "tool_calls"),
-        (json!("none"), CALL, vec![], json!(CALL), "stop"),
+        (json!("none"), CALL, vec![], json!("no call"), "any"),
+        (json!("none"), "Hi there.", vec![], json!("Hi there."), "stop"),
         (json!("required"), "Hi there.", vec![], Value::Null, "any"),
         (json!("required"), CALL, vec!["weather"], Value::Null, "tool_calls"),
         (named.clone(), now, vec!["now"], Value::Null, "stop"),
@@ -68,6 +70,11 @@ fn each_choice_does_what_it_says() {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let message = &answer.body["choices"][0]["message"];
         let made = check_calls(message);
+        if content == "no call" {
+            let said = message["content"].as_str().unwrap();
+            assert!(made.is_empty() && !said.contains("<tool_call>"), "{choice} on {script:?}: {}", answer.body);
+            continue;
+        }
         if finish == "any" {
             assert!(!made.is_empty(), "{choice} on {script:?}: {}", answer.body);
             continue;
@@ -212,7 +219,7 @@ fn take_apart(tokens: &[u32], vocab: &Vocab, options: &SplitOptions) -> Said {
 
 #[test]
 fn every_beginning_of_an_answer_has_an_ending() {
-    let document = |schema| Arc::new(Document::parse(schema, Limits::default()).unwrap());
+    let document = |schema| Arc::new(Document::parse(schema, SchemaLimits::default()).unwrap());
     let tool = |name: &str, schema| Tool { name: name.into(), description: None, parameters: document(schema) };
     let tools = [tool("note", note()), tool("note_all", notes())];
     for (format, vocab) in formats() {
@@ -228,6 +235,7 @@ fn every_beginning_of_an_answer_has_an_ending() {
             (Some(preamble(Some("<seed:think>"), "</seed:think>")), "<seed:think>I note.</seed:think>"),
             (Some(preamble(Some("<seed:think>"), "</seed:think>")), ""),
         ] {
+            keeps_silent(&format, &vocab, &compiler, (&preamble, thought));
             every_beginning_ends(
                 &format,
                 &vocab,
@@ -237,6 +245,30 @@ fn every_beginning_of_an_answer_has_an_ending() {
                 &Otherwise::Schema(document(ok())),
             );
         }
+    }
+}
+
+/// Where no tool may be called, text is free, but no call comes about.
+fn keeps_silent(
+    format: &ToolFormat,
+    vocab: &Vocab,
+    compiler: &Compiler,
+    (preamble, thought): (&Option<Preamble>, &str),
+) {
+    let spec = format.silence(preamble.as_ref());
+    let compiled = compiler.compile(&spec).unwrap_or_else(|e| panic!("{}: {e}\n{}", format.family.name, spec.lark));
+    let call = ToolCall { id: "abc123xyz".into(), name: "note".into(), arguments: "{}".into() };
+    let (open, close) = if format.text.0.is_empty() { Default::default() } else { format.family.text.clone() };
+    let takes = |text: &str| {
+        let mut matcher = compiled.matcher();
+        let takes = |token: &u32| matcher.allows(*token).unwrap() && matcher.accept(*token).unwrap() == Verdict::Taken;
+        tokens_of(text, vocab).iter().all(takes) && matcher.is_accepting().unwrap()
+    };
+    assert!(takes(&format!("{thought}{open}I <tool note é.{close}")), "{}: {}", format.family.name, spec.lark);
+    let call = format.family.render_calls(&[call]);
+    assert!(!takes(&format!("{thought}{call}")), "{}: {call}", format.family.name);
+    if format.family.prose == Place::Before {
+        assert!(!takes(&format!("{thought}Text. {call}")), "{}: {call}", format.family.name);
     }
 }
 
@@ -483,7 +515,7 @@ fn channels(format: &ToolFormat, vocab: &Vocab) {
         close: vocab.wire_of("<|end|><|start|>assistant"),
     };
     let compiler = Compiler::new(vocab, Budget::default()).unwrap();
-    let document = Arc::new(Document::parse(ok(), Limits::default()).unwrap());
+    let document = Arc::new(Document::parse(ok(), SchemaLimits::default()).unwrap());
     for preamble in [None, Some(&thinking)] {
         let layout = Layout { preamble, around: &format.text };
         for (spec, text, content) in [
@@ -519,5 +551,46 @@ fn channels(format: &ToolFormat, vocab: &Vocab) {
                 (content, if preamble.is_some() { "Hm." } else { "" })
             );
         }
+    }
+}
+
+/// Tools as function calling is measured with (BFCL's, where MaskBench lies beside the checkout): five hundred in one
+/// request, and each of some made to be called.
+#[test]
+fn five_hundred_tools_are_one_request() {
+    let mut schemas: Vec<Value> = sample(usize::MAX, 1)
+        .into_iter()
+        .filter(|(name, _)| name.contains("BFCL"))
+        .map(|(_, schema)| schema)
+        .filter(|schema| schema.get("type").is_some_and(|kind| kind == "object"))
+        .collect();
+    let n_real = schemas.len().min(500);
+    schemas.extend((0..500).map(|i| {
+        json!({"type": "object", "required": ["id"], "properties": {
+            "id": {"type": "string", "pattern": format!("^T{i}-[0-9]{{2}}$")}, "kind": {"enum": ["a", format!("b{i}")]},
+            "note": {"type": "string", "maxLength": 50}, "items": {"type": "array", "items": {"type": "integer"}}}})
+    }));
+    schemas.truncate(500);
+    let tools: Vec<Value> = (schemas.iter().enumerate())
+        .map(|(i, schema)| json!({"type": "function", "function": {"name": format!("tool_{i}"), "parameters": schema}}))
+        .collect();
+    let limits = Limits { n_slots: 2, n_batch: 4096, n_ctx: 600_000 };
+    let server = TestServer::start(Setup { limits, ..Setup::default() });
+    let call = |body: Value| {
+        let answer = server.chat(&chat_body(body));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let call = answer.body["choices"][0]["message"]["tool_calls"][0]["function"].clone();
+        let i: usize = call["name"].as_str().unwrap().trim_start_matches("tool_").parse().unwrap();
+        assert!(is_valid(&schemas[i], call["arguments"].as_str().unwrap()), "{call}");
+        i
+    };
+    for seed in 0..3 {
+        call(
+            json!({"tools": tools, "tool_choice": "required", "seed": seed, "max_tokens": 300, "parallel_tool_calls": false}),
+        );
+    }
+    for i in (0..n_real).step_by(5).chain([499]) {
+        let choice = json!({"type": "function", "function": {"name": format!("tool_{i}")}});
+        assert_eq!(call(json!({"tools": [tools[i]], "tool_choice": choice, "seed": i, "max_tokens": 2000})), i);
     }
 }

@@ -90,11 +90,22 @@ impl ToolFormat {
         Spec { schemas, calls: Some(calls), around: self.text.clone(), preamble: preamble.cloned(), ..Spec::lark(lark) }
     }
 
+    /// Makes the grammar of free text without a call, where tools are known and must not be called.
+    #[must_use]
+    pub fn silence(&self, preamble: Option<&Preamble>) -> Spec {
+        let mut lark = start("first_prose", "prose", self.family.prose(), preamble);
+        lark.push_str(PREAMBLE);
+        self.write_prose(self.family.prose(), preamble, &mut lark);
+        lark.push_str(&around_rules(&self.text));
+        Layout { preamble, around: &self.text }.spec(lark)
+    }
+
     /// The rules of free text. Where the model may think, text that stands first must not begin as thinking does.
     fn write_prose(&self, prose: Prose, preamble: Option<&Preamble>, lark: &mut String) {
         let marker = Frame::bytes(self.marker.as_slice());
         let _ = writeln!(lark, "open: {}", elements(&marker));
-        let any = "/(?s:.+)/";
+        // Why: whitespace behind a thought is no part of the answer, and text that took it would take the marker, too.
+        let any = if prose == Prose::Instead && preamble.is_some() { r"/(?s:\S.*)/" } else { "/(?s:.+)/" };
         let text = text_of(&self.marker);
         let mut body = any.to_owned();
         // Why not where text has a tag: then nothing in it is taken for a call.
