@@ -1,5 +1,6 @@
 //! `POST /v1/chat/completions`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,15 +13,15 @@ use super::body::JsonBody;
 use super::chat_into::into_request;
 use super::chat_stream::stream;
 use super::error::ApiError;
-use super::wire::chat_request::{ChatRequest, ResponseFormat};
+use super::wire::chat_request::{ChatRequest, ChatTool, ResponseFormat};
 use super::wire::chat_response::{
     AssistantMessage, ChatChoice, ChatCompletion, ChatLogprob, ChatLogprobs, ChatUsage, CompletionTokensDetails,
-    FullFunction, FullToolCall, PromptTokensDetails, UsageEffort,
+    FullCustom, FullFunction, FullToolCall, PromptTokensDetails, UsageEffort,
 };
 use super::{AppState, header_value};
-use crate::chat::Said;
+use crate::chat::{InputText, Said};
 use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage};
-use crate::tools::ToolChoice;
+use crate::tools::{ToolCall, ToolChoice};
 
 /// How long a stream's headers may wait for a slot: below what clients and proxies put up with.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,6 +38,8 @@ pub(super) struct AnswerForm {
     pub(super) n: usize,
     pub(super) wants_logprobs: bool,
     pub(super) include_usage: bool,
+    /// Names of tools whose input is text.
+    pub(super) custom: HashSet<String>,
     /// Calls go into `function_call`, as before there were tools.
     pub(super) is_legacy: bool,
     /// What a choice that ended in calls reports.
@@ -61,6 +64,11 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
     let is_legacy = wire.functions.is_some();
     let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);
+    let custom = wire.tools.iter().flatten().filter_map(|tool| match tool {
+        ChatTool::Custom { custom } => Some(custom.name.clone()),
+        ChatTool::Function { .. } => None,
+    });
+    let custom: HashSet<String> = custom.collect();
     let request = into_request(wire, state.generator.vocab().n_tokens())?;
     let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
     let mut form = AnswerForm {
@@ -72,6 +80,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         n: request.n,
         wants_logprobs: request.logprobs.is_some(),
         include_usage,
+        custom,
         is_legacy,
         calls_finish: match (is_legacy, is_named, state.options.named_call_finishes_as_tool_calls) {
             (true, _, _) => "function_call",
@@ -135,15 +144,8 @@ fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice 
     let finish_reason = form.finish_reason(choice.finish);
     let Said { reasoning, content, calls } = choice.said;
     let content = (!content.is_empty() || calls.is_empty()).then_some(content);
-    let mut calls: Vec<FullToolCall> = calls
-        .into_iter()
-        .map(|call| FullToolCall {
-            id: call.id,
-            kind: "function",
-            function: FullFunction { name: call.name, arguments: call.arguments },
-        })
-        .collect();
-    let function_call = if form.is_legacy { calls.drain(..).next().map(|call| call.function) } else { None };
+    let mut calls: Vec<FullToolCall> = calls.into_iter().map(|call| render_call(form, call)).collect();
+    let function_call = if form.is_legacy { calls.drain(..).next().and_then(|call| call.function) } else { None };
     let message = AssistantMessage {
         role: "assistant",
         content,
@@ -154,6 +156,15 @@ fn render_choice(form: &AnswerForm, index: usize, choice: Choice) -> ChatChoice 
         function_call,
     };
     ChatChoice { index, message, logprobs, finish_reason }
+}
+
+fn render_call(form: &AnswerForm, call: ToolCall) -> FullToolCall {
+    let ToolCall { id, name, arguments } = call;
+    if form.custom.contains(&name) {
+        let custom = Some(FullCustom { input: InputText::default().push(&arguments), name });
+        return FullToolCall { id, kind: "custom", function: None, custom };
+    }
+    FullToolCall { id, kind: "function", function: Some(FullFunction { name, arguments }), custom: None }
 }
 
 impl AnswerForm {

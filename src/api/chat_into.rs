@@ -1,5 +1,6 @@
 //! A chat request becomes a request of no particular endpoint: names, defaults, and what must fit together.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use super::wire::chat_request::{
     ChatMessage, ChatRequest, ChatTool, DrawplateOptions, FunctionDefinition, PropertyOrder, ResponseFormat, Spelling,
     ToolChoiceField,
 };
-use crate::chat::{Message, Role, Variables};
+use crate::chat::{Message, Role, Variables, input_schema};
 use crate::engine::Sampling;
 use crate::generation::{Output, Request, RequestTool, TextRule, Thinking};
 use crate::grammar::{KeyOrder, Spellings, Style};
@@ -22,10 +23,10 @@ use crate::tools::{ToolCall, ToolChoice};
 pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request, ApiError> {
     let messages = into_messages(wire.messages)?;
     let is_legacy = wire.functions.is_some();
-    let definitions: Vec<FunctionDefinition> = match (wire.tools, wire.functions) {
-        (Some(tools), _) => tools.into_iter().map(|ChatTool::Function { function }| function).collect(),
-        (None, functions) => functions.unwrap_or_default(),
+    let older = |functions: Vec<FunctionDefinition>| {
+        functions.into_iter().map(|function| ChatTool::Function { function }).collect()
     };
+    let definitions = wire.tools.unwrap_or_else(|| wire.functions.map(older).unwrap_or_default());
     let tools = into_tools(definitions)?;
     let (tools, tool_choice) = choose(tools, wire.tool_choice.or(wire.function_call))?;
     Ok(Request {
@@ -138,15 +139,21 @@ fn into_output(format: Option<ResponseFormat>, bound_by: Option<String>) -> Outp
     }
 }
 
-fn into_tools(definitions: Vec<FunctionDefinition>) -> Result<Vec<RequestTool>, ApiError> {
+fn into_tools(definitions: Vec<ChatTool>) -> Result<Vec<RequestTool>, ApiError> {
     let mut tools: Vec<RequestTool> = Vec::with_capacity(definitions.len());
-    for (index, function) in definitions.into_iter().enumerate() {
-        if tools.iter().any(|tool| tool.name == function.name) {
-            let param = format!("tools[{index}].function.name");
-            let message = format!("Invalid '{param}': the function '{}' is defined twice.", function.name);
+    let mut names: HashSet<String> = HashSet::new();
+    for (index, definition) in definitions.into_iter().enumerate() {
+        let (kind, name, description, parameters) = match definition {
+            ChatTool::Function { function } => ("function", function.name, function.description, function.parameters),
+            ChatTool::Custom { custom } => {
+                ("custom", custom.name, custom.description, Some(input_schema(custom.pattern.as_deref())))
+            }
+        };
+        if !names.insert(name.clone()) {
+            let param = format!("tools[{index}].{kind}.name");
+            let message = format!("Invalid '{param}': the {kind} '{name}' is defined twice.");
             return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
         }
-        let FunctionDefinition { name, description, parameters, .. } = function;
         tools.push(RequestTool { index, name, description, parameters });
     }
     Ok(tools)

@@ -1,6 +1,6 @@
 //! Chat completions as server-sent events: the same updates that a plain answer folds.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::chat::{AnswerForm, render_logprobs, render_usage};
 use super::error::ApiError;
-use super::wire::chat_response::{ChatChunk, ChunkChoice, ChunkDelta, ChunkFunction, ChunkToolCall};
-use crate::chat::Delta;
+use super::wire::chat_response::{ChatChunk, ChunkChoice, ChunkCustom, ChunkDelta, ChunkFunction, ChunkToolCall};
+use crate::chat::{Delta, InputText};
 use crate::generation::{Answer, AnswerError, Finish, Update};
 
 /// Clients and proxies give up on silent connections; comments keep them open.
@@ -21,7 +21,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Streams `answer`. Dropping the stream cancels it.
 pub(super) fn stream(form: AnswerForm, answer: Answer) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let closed = vec![false; form.n];
-    let mut first = Chunks { form, ready: VecDeque::new(), answer: Some(answer), closed };
+    let mut first = Chunks { form, ready: VecDeque::new(), answer: Some(answer), closed, inputs: HashMap::new() };
     first.open();
     let events = futures_util::stream::unfold(first, |mut chunks| async move {
         chunks.next().await.map(|event| (Ok(event), chunks))
@@ -36,6 +36,8 @@ struct Chunks {
     answer: Option<Answer>,
     /// Which choices had to be brought to an end.
     closed: Vec<bool>,
+    /// The inputs of custom tools, by choice and call.
+    inputs: HashMap<(usize, usize), InputText>,
 }
 
 impl Chunks {
@@ -70,7 +72,7 @@ impl Chunks {
         let mut logprobs =
             self.form.wants_logprobs.then(|| render_logprobs(&update.logprobs)).filter(|l| !l.content.is_empty());
         for delta in update.deltas {
-            let delta = self.delta(delta);
+            let delta = self.delta(index, delta);
             self.push(ChunkChoice { index, delta, logprobs: logprobs.take(), finish_reason: None });
         }
         self.closed[index] |= update.finish == Some(Finish::Closed);
@@ -80,19 +82,27 @@ impl Chunks {
         }
     }
 
-    fn delta(&self, delta: Delta) -> ChunkDelta {
+    fn delta(&mut self, choice: usize, delta: Delta) -> ChunkDelta {
         let function = |name, arguments| ChunkFunction { name, arguments };
         let (call, legacy) = match delta {
             Delta::Reasoning(text) => return ChunkDelta { reasoning_content: Some(text), ..ChunkDelta::default() },
             Delta::Content(text) => return ChunkDelta { content: Some(Some(text)), ..ChunkDelta::default() },
             Delta::CallStart { name, .. } if self.form.is_legacy => (None, Some(function(Some(name), String::new()))),
             Delta::CallArguments { fragment, .. } if self.form.is_legacy => (None, Some(function(None, fragment))),
+            Delta::CallStart { index, id, name } if self.form.custom.contains(&name) => {
+                self.inputs.insert((choice, index), InputText::default());
+                let custom = Some(ChunkCustom { name: Some(name), input: String::new() });
+                (Some(ChunkToolCall { index, id, kind: Some("custom"), function: None, custom }), None)
+            }
             Delta::CallStart { index, id, name } => {
-                let function = function(Some(name), String::new());
-                (Some(ChunkToolCall { index, id, kind: Some("function"), function }), None)
+                let function = Some(function(Some(name), String::new()));
+                (Some(ChunkToolCall { index, id, kind: Some("function"), function, custom: None }), None)
             }
             Delta::CallArguments { index, fragment } => {
-                (Some(ChunkToolCall { index, id: None, kind: None, function: function(None, fragment) }), None)
+                let custom = self.inputs.get_mut(&(choice, index)).map(|input| input.push(&fragment));
+                let custom = custom.map(|input| ChunkCustom { name: None, input });
+                let function = custom.is_none().then(|| function(None, fragment));
+                (Some(ChunkToolCall { index, id: None, kind: None, function, custom }), None)
             }
         };
         ChunkDelta { tool_calls: call.map(|call| vec![call]), function_call: legacy, ..ChunkDelta::default() }

@@ -25,6 +25,11 @@ pub(super) fn infer(text: &str, around: (&str, &str), first: &ToolCall, second: 
     // The id that stands before the second call's name is the second's.
     let (gap, after) = (hole(&hole(gap, first), second), hole(after, second));
     let head_start = common_end(before, &gap);
+    // A number that counts the calls is no part of a fixed text.
+    let no_digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
+    if common_end(&no_digits(before), &no_digits(&gap)) > head_start {
+        return None;
+    }
     let (begin, between) = (&before[..before.len() - head_start], &gap[..gap.len() - head_start]);
     let n_tail = common_start(between, &after);
     let call =
@@ -113,7 +118,12 @@ mod tests {
             let written = family.render_calls(&[first.clone(), second.clone()]);
             let text = format!("<|im_end|>\n<|assistant|>{written}<|im_end|>\n<|tool|>result");
             let around = ("<|im_end|>\n<|assistant|>", "<|im_end|>\n<|user|>");
-            let Some(read) = infer(&text, around, &first, &second) else { panic!("{}: {text}", family.name) };
+            let read = infer(&text, around, &first, &second);
+            if family.call.contains("$INDEX") {
+                assert_eq!(read, None, "{}", family.name);
+                continue;
+            }
+            let Some(read) = read else { panic!("{}: {text}", family.name) };
             let other = [call("abcdefgh1", 7), call("abcdefgh2", 8), call("abcdefgh3", 9)];
             assert_eq!(read.render_calls(&other), family.render_calls(&other), "{}: {read:?}", family.name);
             assert!(written.starts_with(&read.marker) && read.prose == family.prose, "{}: {read:?}", family.name);

@@ -2,23 +2,29 @@
 //!
 //! `message` is the conversation, `prompt` puts into it what its template cannot show, `template` renders it with the
 //! model's own chat template (`jinja` is their dialect, `arrange` gives them what they ask for, `detect` and `infer` find out
-//! whether they know tools), `split` takes the answer apart again. Not here: grammars, HTTP.
+//! whether they know tools), `think` knows what may stand before an answer, `split` takes the
+//! answer apart again (`delta`, `scan`), `said` puts its deltas together. Not here: grammars, HTTP.
 
 mod arrange;
+mod delta;
 mod detect;
 mod infer;
+mod input;
 mod jinja;
 mod message;
 mod prompt;
 mod said;
+mod scan;
 mod split;
 mod template;
 mod think;
 
+pub use delta::{Delta, SplitError, SplitOptions};
 pub use detect::{Found, ToolSupport};
+pub use input::{InputText, input_arguments, input_schema};
 pub use message::{Message, Role};
 pub use prompt::{Instructions, instruct};
 pub use said::Said;
-pub use split::{Delta, Split, SplitError, SplitOptions};
+pub use split::Split;
 pub use template::{ChatTemplate, Segment, TemplateError, Variables};
 pub use think::Thinking;

@@ -3,61 +3,10 @@
 //! Held back: partial characters, text that may be the beginning of a marker or of a stop string, whitespace around
 //! thinking; nothing else. The deltas of an answer, put together, do not depend on where its bytes were cut.
 
-use std::sync::Arc;
-
+use super::delta::{Delta, SplitError, SplitOptions};
+use super::scan::{Json, find, longest_beginning, plain};
 use crate::guard::{Bit, Frame, Preamble, Stage};
-use crate::tools::format::{Ids, ToolFormat};
-
-/// What of an answer became known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delta {
-    /// What the model thinks, before its answer.
-    Reasoning(String),
-    /// Text for the user.
-    Content(String),
-    /// A tool call begins.
-    CallStart {
-        /// Which call of the answer, from 0.
-        index: usize,
-        /// Its id, if the model wrote one by now.
-        id: Option<String>,
-        /// The tool's name.
-        name: String,
-    },
-    /// A piece of a call's arguments, as JSON text.
-    CallArguments {
-        /// Which call of the answer, from 0.
-        index: usize,
-        /// The piece.
-        fragment: String,
-    },
-}
-
-/// How an answer is taken apart.
-#[derive(Clone, Debug, Default)]
-pub struct SplitOptions {
-    /// The format of tool calls; without it, all is content.
-    pub format: Option<Arc<ToolFormat>>,
-    /// Whether calls may follow text. Where they may not, an answer that does not begin with a call is content to its
-    /// end, even if it holds the marker of one: a string in JSON may.
-    pub calls_follow_text: bool,
-    /// What the model may think before it answers.
-    pub preamble: Option<Preamble>,
-    /// What stands around content.
-    pub around: (Vec<u8>, Vec<u8>),
-    /// Texts at which content ends; never part of it.
-    pub stop: Vec<String>,
-}
-
-/// An answer that breaks its own format: the grammar was not applied.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the answer breaks the format '{format}' at {at:?}")]
-pub struct SplitError {
-    /// The format's name.
-    pub format: String,
-    /// The text from the fault on.
-    pub at: String,
-}
+use crate::tools::format::Ids;
 
 /// Where in the answer we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +31,6 @@ enum Part {
     First,
     Next,
     Tail,
-}
-
-/// How far a JSON value has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Json {
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
 }
 
 /// The frames of a format, as they are read one after the other.
@@ -117,9 +58,6 @@ pub struct Split {
     name: String,
     id: Option<String>,
 }
-
-/// What a control token begins with.
-const CONTROL: u8 = 0xFF;
 
 impl Split {
     /// Starts an answer.
@@ -412,53 +350,13 @@ impl Split {
     }
 }
 
-impl Json {
-    /// Takes a byte of an object; true if it is the last.
-    fn takes(&mut self, byte: u8) -> bool {
-        if self.in_string {
-            self.in_string = self.escaped || byte != b'"';
-            self.escaped = !self.escaped && byte == b'\\';
-            return false;
-        }
-        match byte {
-            b'"' => self.in_string = true,
-            b'{' | b'[' => self.depth += 1,
-            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        matches!(byte, b'}' | b']') && self.depth == 0
-    }
-}
-
-/// The text of `bytes`, without control tokens.
-fn plain(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for (i, part) in bytes.split(|byte| *byte == CONTROL).enumerate() {
-        let part = String::from_utf8_lossy(part);
-        text.push_str(if i == 0 { &part } else { part.split_once(']').map_or("", |(_, text)| text) });
-    }
-    text
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    if what.is_empty() { None } else { text.windows(what.len()).position(|window| window == what) }
-}
-
-/// The length of the longest end of `text` that begins one of `marks`.
-fn longest_beginning<'a>(text: &[u8], marks: impl Iterator<Item = &'a [u8]>) -> usize {
-    marks
-        .flat_map(|mark| (1..mark.len()).map(move |n| &mark[..n]))
-        .filter(|beginning| text.ends_with(beginning))
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::chat::Said;
-    use crate::tools::format::Family;
+    use crate::tools::format::{Family, ToolFormat};
     use proptest::prelude::*;
 
     fn hermes() -> Option<Arc<ToolFormat>> {

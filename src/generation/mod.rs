@@ -8,10 +8,12 @@ mod output;
 mod prepare;
 mod render;
 mod request;
+mod update;
 
 pub(crate) use aside::aside;
 pub use generator::{Generator, GeneratorOptions, StartError};
 pub(crate) use output::new_id;
-pub use output::{Answer, AnswerError, Choice, Completion, Finish, LogprobEntry, Update, Usage};
+pub use output::{Answer, AnswerError};
 pub use prepare::{Part, PrepareError, Prepared};
 pub use request::{Output, Request, RequestTool, TextRule, Thinking};
+pub use update::{Choice, Completion, Finish, LogprobEntry, Update, Usage};

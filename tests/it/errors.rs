@@ -174,11 +174,12 @@ fn fields() -> Vec<Case> {
         case("effort", with(json!({"reasoning_effort": "huge"})), "invalid_value", "reasoning_effort", "'xhigh'"),
         case("audio", with(json!({"modalities": ["text", "audio"]})), "invalid_value", "modalities[1]", "Audio"),
         case(
-            "tool type",
-            with(json!({"tools": [{"type": "custom", "custom": {"name": "x"}}]})),
+            "custom tool by Lark",
+            with(json!({"tools": [{"type": "custom", "custom": {"name": "x", "format": {"type": "grammar",
+                "grammar": {"syntax": "lark", "definition": "start: \"a\""}}}}]})),
             "unsupported_value",
-            "tools[0].type",
-            "not supported yet",
+            "tools[0].custom.format.grammar.syntax",
+            "would not be enforced",
         ),
         case(
             "tool name",

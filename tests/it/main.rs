@@ -14,6 +14,7 @@ mod check_command;
 mod command_line;
 mod conformance;
 mod constraints;
+mod custom_tools;
 mod device_draws;
 mod engine;
 mod errors;

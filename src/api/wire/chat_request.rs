@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::constraints::{self, read_constraint};
 use super::{FieldError, Fields, Item};
+use crate::chat::input_arguments;
 
 /// A request for a chat completion.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -104,6 +105,17 @@ pub enum ResponseFormat {
 #[expect(missing_docs, reason = "the fields are OpenAI's")]
 pub enum ChatTool {
     Function { function: FunctionDefinition },
+    Custom { custom: CustomDefinition },
+}
+
+/// A tool whose input is text.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[expect(missing_docs, reason = "the fields are OpenAI's")]
+pub struct CustomDefinition {
+    pub name: String,
+    pub description: Option<String>,
+    /// The pattern that the whole input matches, where its format is a grammar of syntax `regex`.
+    pub pattern: Option<String>,
 }
 
 /// A function.
@@ -376,15 +388,15 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
         role: role.to_owned(),
         content: content.or(refusal),
         tool_calls: tool_calls.into_iter().chain(legacy).collect(),
-        reasoning: read_reasoning(&f)?,
+        reasoning: read_reasoning(&f),
         tool_call_id,
     })
 }
 
-/// Under either name that servers give it.
-fn read_reasoning(f: &Fields<'_>) -> Result<Option<String>, FieldError> {
-    let text = |name: &'static str| f.get(name).map(|item| item.string().map(str::to_owned)).transpose();
-    Ok(text("reasoning_content")?.or(text("reasoning")?).filter(|text| !text.is_empty()))
+/// Under either name that servers give it. Some give it another form, which says nothing here.
+fn read_reasoning(f: &Fields<'_>) -> Option<String> {
+    let text = |name: &'static str| f.get(name).and_then(|item| item.value().as_str().map(str::to_owned));
+    text("reasoning_content").or_else(|| text("reasoning")).filter(|text| !text.is_empty())
 }
 
 fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
@@ -415,6 +427,14 @@ fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
 
 fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
     let f = item.object()?;
+    if let Some(custom) = f.get("custom") {
+        let custom = custom.object()?;
+        return Ok(ChatToolCall {
+            id: f.required("id")?.string()?.to_owned(),
+            name: custom.required("name")?.string()?.to_owned(),
+            arguments: input_arguments(custom.required("input")?.string()?),
+        });
+    }
     let function = f.required("function")?.object()?;
     Ok(ChatToolCall {
         id: f.required("id")?.string()?.to_owned(),
@@ -493,12 +513,40 @@ fn read_name(item: &Item<'_>, max: usize) -> Result<String, FieldError> {
 fn read_tool(item: &Item<'_>) -> Result<ChatTool, FieldError> {
     let f = item.object()?;
     match f.required("type")?.one_of(&["function", "custom"])? {
-        "custom" => Err(FieldError::new(
-            format!("{}.type", item.path()),
-            "unsupported_value",
-            "Custom tools are not supported yet; use a tool of type 'function'.",
-        )),
+        "custom" => Ok(ChatTool::Custom { custom: read_custom(&f.required("custom")?)? }),
         _ => Ok(ChatTool::Function { function: read_function(&f.required("function")?)? }),
+    }
+}
+
+fn read_custom(item: &Item<'_>) -> Result<CustomDefinition, FieldError> {
+    let f = item.object()?;
+    let pattern = match f.get("format") {
+        None => None,
+        Some(format) => {
+            let format = format.object()?;
+            match format.required("type")?.one_of(&["text", "grammar"])? {
+                "text" => None,
+                _ => Some(read_custom_grammar(&format.required("grammar")?)?),
+            }
+        }
+    };
+    Ok(CustomDefinition {
+        name: read_name(&f.required("name")?, 128)?,
+        description: f.get("description").map(|d| d.string().map(str::to_owned)).transpose()?,
+        pattern,
+    })
+}
+
+fn read_custom_grammar(item: &Item<'_>) -> Result<String, FieldError> {
+    let f = item.object()?;
+    let syntax = f.required("syntax")?;
+    match syntax.one_of(&["lark", "regex"])? {
+        "regex" => Ok(f.required("definition")?.string()?.to_owned()),
+        _ => Err(FieldError::new(
+            syntax.path(),
+            "unsupported_value",
+            "Lark grammars of custom tools are not supported, and would not be enforced; use syntax 'regex', or a grammar in 'response_format'.",
+        )),
     }
 }
 
@@ -529,18 +577,19 @@ fn read_tool_choice(item: &Item<'_>) -> Result<ToolChoiceField, FieldError> {
             let name = f.required("function")?.object()?.required("name")?.string()?.to_owned();
             Ok(ToolChoiceField::Function { name })
         }
-        "custom" => Err(FieldError::new(
-            format!("{}.type", item.path()),
-            "unsupported_value",
-            "Custom tools are not supported yet.",
-        )),
+        // Why the same: functions and custom tools share their names.
+        "custom" => {
+            let name = f.required("custom")?.object()?.required("name")?.string()?.to_owned();
+            Ok(ToolChoiceField::Function { name })
+        }
         _ => {
             let allowed = f.required("allowed_tools")?.object()?;
             let required = allowed.required("mode")?.one_of(&["auto", "required"])? == "required";
-            let tools = allowed.required("tools")?.list(128)?;
+            let tools = allowed.required("tools")?.list(MAX_TOOLS)?;
             let names = tools.iter().map(|tool| {
                 let tool = tool.object()?;
-                Ok(tool.required("function")?.object()?.required("name")?.string()?.to_owned())
+                let named = tool.get("custom").map_or_else(|| tool.required("function"), Ok)?;
+                Ok(named.object()?.required("name")?.string()?.to_owned())
             });
             Ok(ToolChoiceField::AllowedTools { required, names: names.collect::<Result<_, FieldError>>()? })
         }

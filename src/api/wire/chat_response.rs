@@ -55,7 +55,18 @@ pub struct FullToolCall {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: &'static str,
-    pub function: FullFunction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<FullFunction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom: Option<FullCustom>,
+}
+
+/// A called custom tool.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[expect(missing_docs, reason = "the fields are OpenAI's")]
+pub struct FullCustom {
+    pub name: String,
+    pub input: String,
 }
 
 /// A called function.
@@ -190,7 +201,19 @@ pub struct ChunkToolCall {
     pub id: Option<String>,
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
-    pub function: ChunkFunction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<ChunkFunction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom: Option<ChunkCustom>,
+}
+
+/// A piece of a called custom tool.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[expect(missing_docs, reason = "the fields are OpenAI's")]
+pub struct ChunkCustom {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    pub input: String,
 }
 
 /// A piece of a called function.
