@@ -39,10 +39,6 @@ pub(super) fn plain(bytes: &[u8]) -> String {
     text
 }
 
-pub(super) fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    if what.is_empty() { None } else { text.windows(what.len()).position(|window| window == what) }
-}
-
 /// The length of the longest end of `text` that begins one of `marks`.
 pub(super) fn longest_beginning<'a>(text: &[u8], marks: impl Iterator<Item = &'a [u8]>) -> usize {
     marks

@@ -4,8 +4,8 @@
 //! thinking; nothing else. The deltas of an answer, put together, do not depend on where its bytes were cut.
 
 use super::delta::{Delta, SplitError, SplitOptions};
-use super::scan::{Json, find, longest_beginning, plain};
-use crate::guard::{Bit, Frame, Preamble, Stage};
+use super::scan::{Json, longest_beginning, plain};
+use crate::guard::{Bit, Frame, Preamble, Stage, find};
 use crate::tools::format::Ids;
 
 /// Where in the answer we are.
@@ -203,11 +203,11 @@ impl Split {
     }
 
     fn thinking(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
-        let close = self.options.preamble.as_ref().map(|preamble| preamble.close.clone()).unwrap_or_default();
-        let found = find(&self.pending, &close);
+        let close = self.options.preamble.as_ref().map_or(&[][..], |preamble| &preamble.close);
+        let found = find(&self.pending, close);
         let n_text = found.unwrap_or(match is_end {
             true => self.pending.len(),
-            false => self.pending.len() - longest_beginning(&self.pending, [close.as_slice()].into_iter()),
+            false => self.pending.len() - longest_beginning(&self.pending, std::iter::once(close)),
         });
         let n_shown = self.pending[..n_text].trim_ascii_end().len();
         let reasoning = plain(&self.pending[..n_shown]);
@@ -224,7 +224,7 @@ impl Split {
 
     /// Emits content up to a marker, a stop string, or what may become one.
     fn content(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
-        let mut open = self.options.format.as_ref().map(|f| f.marker.clone());
+        let mut open = self.options.format.as_ref().map(|f| f.marker.as_slice());
         let before = &self.options.around.0;
         if !self.is_text && !before.is_empty() {
             if self.pending.starts_with(before) {
@@ -240,7 +240,7 @@ impl Split {
             && let Some(marker) = open.take()
             && !self.is_text
         {
-            if self.pending.starts_with(&marker) {
+            if self.pending.starts_with(marker) {
                 self.place = Place::Frame(Part::First, 0);
                 return true;
             }
@@ -250,7 +250,7 @@ impl Split {
             self.is_text = true;
         }
         let stops = self.options.stop.iter().map(|s| (s.as_bytes(), s.len(), Place::Stopped));
-        let calls = open.iter().map(|marker| (marker.as_slice(), 0, Place::Frame(Part::First, 0)));
+        let calls = open.iter().map(|marker| (*marker, 0, Place::Frame(Part::First, 0)));
         let behind = Some(&self.options.around.1).filter(|behind| !behind.is_empty());
         let behind = behind.map(|behind| (behind.as_slice(), behind.len(), Place::Over));
         let marks: Vec<(&[u8], usize, Place)> = stops.chain(calls).chain(behind).collect();

@@ -249,8 +249,7 @@ impl Decoding {
     /// Ends the thinking that takes longer than it may.
     fn end_thinking(&mut self, n_ctx: usize) {
         let n_generated = self.tokens.len() - self.task.job.prompt.len();
-        let Some(limit) = self.task.job.thinking.clone().filter(|limit| n_generated >= limit.n_tokens) else { return };
-        self.task.job.thinking = None;
+        let Some(limit) = self.task.job.thinking.take_if(|limit| n_generated >= limit.n_tokens) else { return };
         let n_room = self.n_room(n_ctx);
         let Some(matcher) = self.task.matcher.as_mut().filter(|matcher| matcher.is_in_preamble()) else { return };
         // Why asked first: a matcher that is given what it does not allow is of no more use. What stands behind the

@@ -5,7 +5,7 @@
 //!
 //! Source: llama.cpp, grammars/README.md.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 /// Bytes of a grammar.
@@ -27,7 +27,7 @@ pub fn to_lark(text: &str) -> Result<String, String> {
         return Err(format!("the grammar has {} bytes, more than {MAX_BYTES}", text.len()));
     }
     let mut reader = Reader { chars: text.chars().collect(), at: 0, names: HashMap::new(), used: Vec::new(), depth: 0 };
-    let mut rules: Vec<(usize, String)> = Vec::new();
+    let mut rules: BTreeMap<usize, String> = BTreeMap::new();
     reader.skip(true);
     while !reader.is_end() {
         let name = reader.name()?;
@@ -35,20 +35,18 @@ pub fn to_lark(text: &str) -> Result<String, String> {
         reader.expect("::=")?;
         reader.skip(true);
         let rule = reader.id(&name);
-        if rules.iter().any(|(known, _)| *known == rule) {
+        if rules.contains_key(&rule) {
             return Err(reader.fault(&format!("the rule '{name}' is defined twice")));
         }
         let body = reader.alternatives(true)?;
-        rules.push((rule, body));
+        rules.insert(rule, body);
         reader.skip(true);
     }
-    let Some(root) = reader.names.get("root").filter(|root| rules.iter().any(|(rule, _)| rule == *root)) else {
+    let Some(root) = reader.names.get("root").filter(|root| rules.contains_key(root)) else {
         return Err("there is no rule 'root'".to_owned());
     };
-    if let Some((name, line)) =
-        reader.used.iter().find(|(name, _)| !rules.iter().any(|(rule, _)| *rule == reader.names[name]))
-    {
-        return Err(format!("line {line}: there is no rule '{name}'"));
+    if let Some((name, at)) = reader.used.iter().find(|(name, _)| !rules.contains_key(&reader.names[name])) {
+        return Err(format!("line {}: there is no rule '{name}'", reader.line_of(*at)));
     }
     let mut lark = format!("start: g{root}\n");
     for (rule, body) in rules {
@@ -75,12 +73,13 @@ impl Reader {
         self.chars.get(self.at).copied()
     }
 
-    fn line(&self) -> usize {
-        self.chars[..self.at.min(self.chars.len())].iter().filter(|c| **c == '\n').count() + 1
+    /// The line of a place. Counted anew each time, so only for faults.
+    fn line_of(&self, at: usize) -> usize {
+        self.chars[..at.min(self.chars.len())].iter().filter(|c| **c == '\n').count() + 1
     }
 
     fn fault(&self, what: &str) -> String {
-        format!("line {}: {what}", self.line())
+        format!("line {}: {what}", self.line_of(self.at))
     }
 
     /// Skips spaces and comments; line ends too, if they mean nothing here.
@@ -155,10 +154,10 @@ impl Reader {
                 }
                 Some('(') => self.group()?,
                 Some(c) if c.is_ascii_alphanumeric() || c == '-' || c == '_' => {
-                    let line = self.line();
+                    let at = self.at;
                     let name = self.name()?;
                     let id = self.id(&name);
-                    self.used.push((name, line));
+                    self.used.push((name, at));
                     format!("g{id}")
                 }
                 Some('\n' | '\r') if self.goes_on() => continue,
@@ -331,5 +330,12 @@ mod tests {
             assert_eq!(to_lark(grammar), Err(fault.to_owned()), "{grammar}");
         }
         assert!(to_lark(&format!("root ::= {}", "(".repeat(100_000))).is_err());
+    }
+
+    /// As many rules and uses as fit.
+    #[test]
+    fn large_grammars_are_read() {
+        let rules: String = (0..10_000).map(|i| format!("r{i} ::= root root root\n")).collect();
+        assert!(to_lark(&format!("root ::= \"a\"\n{rules}")).is_ok());
     }
 }

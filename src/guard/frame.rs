@@ -208,9 +208,14 @@ impl Preamble {
             Some(open) if open.starts_with(text) => return Stage::Unclear,
             Some(_) => return Stage::Answer(0),
         };
-        let at = text[n_open..].windows(self.close.len().max(1)).position(|window| window == self.close);
-        at.map_or(Stage::Inside, |at| Stage::Answer(n_open + at + self.close.len()))
+        find(&text[n_open..], &self.close).map_or(Stage::Inside, |at| Stage::Answer(n_open + at + self.close.len()))
     }
+}
+
+/// Where `what` stands first; an empty text stands nowhere.
+#[must_use]
+pub fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    if what.is_empty() { None } else { text.windows(what.len()).position(|window| window == what) }
 }
 
 #[cfg(test)]

@@ -13,6 +13,6 @@ mod watch;
 
 pub use check::{Check, CheckError, STACK_BYTES, Violation};
 pub use follow::{Follower, Places};
-pub use frame::{Bit, Fill, Frame, Preamble, Stage};
+pub use frame::{Bit, Fill, Frame, Preamble, Stage, find};
 pub use veto::{MAX_NESTING, Veto};
 pub use watch::{Length, Watch, WatchId, Watches};

@@ -7,7 +7,7 @@ use super::scalar::Texts;
 use super::{ASSUMED_LONGEST, Closer, part};
 use crate::grammar::spec::Prose;
 use crate::grammar::spelling::Spelling;
-use crate::guard::{Fill, Frame, Preamble, Stage};
+use crate::guard::{Fill, Frame, Preamble, Stage, find};
 use crate::schema::pattern::Lang;
 
 /// Finds endings for the answers of one grammar.
@@ -178,13 +178,10 @@ impl Calls {
             if next.is_empty() {
                 return whole(Vec::new());
             }
-            if let Fill::Whole(_) | Fill::Part(_) = self.end.fill(next)
-                && !self.end.is_empty()
-            {
-                return match self.end.fill(next) {
-                    Fill::Part(ending) => Some(ending),
-                    Fill::Whole(_) | Fill::Not => Some(Vec::new()),
-                };
+            match self.end.fill(next) {
+                Fill::Part(ending) => return Some(ending),
+                Fill::Whole(n) if n > 0 => return Some(Vec::new()),
+                Fill::Whole(_) | Fill::Not => {}
             }
             (before, rest, is_enough) = (&self.between, next, true);
         }
@@ -224,8 +221,4 @@ impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Answer").finish_non_exhaustive()
     }
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len().max(1)).position(|window| window == what)
 }
