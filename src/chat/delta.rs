@@ -1,8 +1,9 @@
 //! What becomes known of an answer, and how it is taken apart.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::guard::Preamble;
+use crate::guard::{Encoding, Preamble};
 use crate::tools::format::ToolFormat;
 
 /// What of an answer became known.
@@ -35,6 +36,8 @@ pub enum Delta {
 pub struct SplitOptions {
     /// The format of tool calls; without it, all is content.
     pub format: Option<Arc<ToolFormat>>,
+    /// How the arguments of each tool are written, where they are not written as JSON.
+    pub encodings: HashMap<String, Arc<Encoding>>,
     /// Whether calls may follow text. Where they may not, an answer that does not begin with a call is content to its
     /// end, even if it holds the marker of one: a string in JSON may.
     pub calls_follow_text: bool,

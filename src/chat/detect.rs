@@ -19,6 +19,8 @@ pub struct ToolSupport {
     pub found: Found,
     /// Whether the template shows the tools that there are. Where it does not, the first system message describes them.
     pub shows_tools: bool,
+    /// Whether it shows calls. Where it does not, they are put into the text of the message.
+    pub shows_calls: bool,
     /// How the template wants arguments.
     pub(super) arguments: ArgumentsAs,
 }
@@ -50,7 +52,7 @@ impl ToolSupport {
     /// A family's format, described in the prompt.
     #[must_use]
     pub fn taught(family: Arc<Family>) -> Self {
-        Self { family, found: Found::Prompt, shows_tools: false, arguments: ArgumentsAs::default() }
+        Self { family, found: Found::Prompt, shows_tools: false, shows_calls: false, arguments: ArgumentsAs::default() }
     }
 }
 
@@ -72,6 +74,7 @@ pub(super) fn detect(
     let tools = [json!({"type": "function", "function": {"name": NAME, "description": DESCRIPTION, "parameters": {
         "type": "object", "properties": {"key_one": {"type": "string"}, "key_two": {"type": "integer"}, KEY: {}}}}})];
     let answered = answered();
+    let mut silent = None;
     // Why text first: what the model wrote is copied, and found in its cache again; an object is written anew.
     for arguments in [ArgumentsAs::Text, ArgumentsAs::Object] {
         for (n_calls, ids) in [(2, Ids::Nine), (2, Ids::Functions), (1, Ids::Nine)] {
@@ -84,10 +87,20 @@ pub(super) fn detect(
                 !family.source.is_empty() && family.source.iter().all(|part| source.contains(part.as_str()))
             };
             let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
-            if let Some(family) = Family::all().iter().find(is_of)
-                && calls.iter().all(|call| text.contains(&call.arguments))
-            {
-                return ToolSupport { family: Arc::clone(family), found: Found::Known, shows_tools, arguments };
+            let shows_calls = calls.iter().all(|call| text.contains(&call.arguments));
+            if let Some(family) = Family::all().iter().find(is_of) {
+                let support = ToolSupport {
+                    family: Arc::clone(family),
+                    found: Found::Known,
+                    shows_tools,
+                    shows_calls,
+                    arguments,
+                };
+                if shows_calls {
+                    return support;
+                }
+                // It may yet turn out to show them in a way of its own.
+                silent = silent.or(Some(support).filter(|support| support.shows_tools));
             }
             let Some(plain) = render(&answered, &tools, arguments) else { continue };
             let (Some(before), Some(after)) = (between(&plain, QUESTION, ANSWER), between(&plain, ANSWER, NEXT)) else {
@@ -105,9 +118,9 @@ pub(super) fn detect(
                 let other = render(&called(&calls), &tools, ArgumentsAs::Object);
                 other.is_none_or(|text| calls.iter().all(|call| text.contains(&call.arguments)))
             };
-            let support = |family, found| ToolSupport { family, found, shows_tools, arguments };
+            let support = |family, found| ToolSupport { family, found, shows_tools, shows_calls: true, arguments };
             if let Some(family) = Family::all().iter().find(is_bare)
-                && writes_json()
+                && (!family.writes_json() || writes_json())
             {
                 return support(Arc::clone(family), Found::Known);
             }
@@ -120,7 +133,7 @@ pub(super) fn detect(
             }
         }
     }
-    ToolSupport::by_prompt()
+    silent.unwrap_or_else(ToolSupport::by_prompt)
 }
 
 /// What stands between the first `a` of `text` and the `b` that follows it.

@@ -32,6 +32,8 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, minijinj
         jiff::fmt::strtime::format(&format, &jiff::Zoned::now())
             .map_err(|e| minijinja::Error::new(ErrorKind::InvalidOperation, e.to_string()))
     });
+    // Source: FireFunction's template, which says of what day its knowledge of time is.
+    env.add_global("datetime", jiff::Zoned::now().date().to_string());
     env.add_template_owned(CHAT, without_generation_tags(source).into_owned())?;
     Ok(env)
 }

@@ -22,7 +22,10 @@ pub(super) type SchemaNote<'a> = (&'a str, Option<&'a str>, Option<&'a Value>);
 /// of the history become text.
 #[must_use]
 pub fn instruct(messages: &[Message], support: &ToolSupport, instructions: Instructions<'_>) -> Vec<Message> {
-    let mut plain = if support.is_native() { messages.to_vec() } else { as_text(messages, &support.family) };
+    let mut plain = match (support.is_native(), support.shows_calls) {
+        (true, true) => messages.to_vec(),
+        (is_native, _) => as_text(messages, &support.family, is_native),
+    };
     let notes = [
         instructions.tools.filter(|_| !support.shows_tools).map(|(tools, _)| support.family.describe(tools)),
         instructions.tools.and_then(|(_, choice)| Family::demand(choice)),
@@ -41,12 +44,12 @@ pub fn instruct(messages: &[Message], support: &ToolSupport, instructions: Instr
     plain
 }
 
-/// Calls and results as text.
-fn as_text(messages: &[Message], family: &Family) -> Vec<Message> {
+/// Calls as text, and results, unless the template knows of those.
+fn as_text(messages: &[Message], family: &Family, keeps_results: bool) -> Vec<Message> {
     let mut plain: Vec<Message> = Vec::with_capacity(messages.len() + 1);
     for message in messages {
         match message.role {
-            Role::Tool => {
+            Role::Tool if !keeps_results => {
                 let result = family.render_result(&message.content);
                 match plain.last_mut() {
                     // Results of parallel calls make one turn: many templates want turns to alternate.
@@ -62,7 +65,7 @@ fn as_text(messages: &[Message], family: &Family) -> Vec<Message> {
                 let text = if message.content.is_empty() { calls } else { format!("{}\n{calls}", message.content) };
                 plain.push(Message { reasoning: message.reasoning.clone(), ..Message::text(Role::Assistant, text) });
             }
-            Role::System | Role::Developer | Role::User | Role::Assistant => plain.push(message.clone()),
+            Role::System | Role::Developer | Role::User | Role::Assistant | Role::Tool => plain.push(message.clone()),
         }
     }
     plain

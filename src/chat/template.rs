@@ -146,7 +146,11 @@ impl ChatTemplate {
         let template = self.env.get_template(CHAT).map_err(|e| TemplateError::Broken(e.to_string()))?;
         let (bos_token, eos_token) = (&self.bos, &self.eos);
         let own = context! { messages, add_generation_prompt => true, bos_token, eos_token };
-        let tools = tools.map(|tools| context! { tools => Serde(tools) }).unwrap_or_default();
+        // Source: SmolLM3 asks for `xml_tools`, FireFunction for `functions`, as text, whether there are any or not.
+        let functions = tools.map(|tools| Value::from(tools.to_vec()).to_string()).unwrap_or_default();
+        let tools =
+            tools.map(|tools| context! { tools => Serde(tools), xml_tools => Serde(tools) }).unwrap_or_default();
+        let tools = context! { functions, ..tools };
         // Why last: what a request sets must not stand in for the conversation.
         let rendered = template.render(context! { ..own, ..tools, ..Jinja::from(Serde(&variables.0)) });
         rendered.map_err(|e| TemplateError::Refused(e.detail().map_or_else(|| e.to_string(), str::to_owned)))

@@ -1,5 +1,6 @@
 //! Request → Prepared: every 4xx that a body's meaning can cause is found here, before a token is drawn.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,10 @@ use super::request::{Output, Request, RequestTool, TextRule};
 use crate::chat::{ChatTemplate, SplitOptions, TemplateError};
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab, gbnf};
-use crate::guard::{Check, Preamble};
+use crate::guard::{Check, Encoding, Preamble};
 use crate::schema::pattern::{self, Lang};
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
-use crate::tools::format::{Layout, Otherwise, ToolFormat};
+use crate::tools::format::{self, Layout, Otherwise, ToolFormat};
 use crate::tools::{Tool, ToolChoice};
 
 /// A request that can be generated.
@@ -169,6 +170,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     };
     let checks = checks(&request, &tools, answer.as_ref())?;
     let around = format.text.clone();
+    let encodings = encodings(&tools, grammar.as_deref());
     let format = (!tools.is_empty()).then_some(format);
     let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.prose == Prose::Before);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
@@ -176,7 +178,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     Ok(Prepared {
         prompt,
         grammar,
-        split: SplitOptions { format, calls_follow_text, preamble, around, stop },
+        split: SplitOptions { format, encodings, calls_follow_text, preamble, around, stop },
         checks,
         sampling: request.sampling,
         max_tokens,
@@ -285,10 +287,19 @@ fn limit(request: &Request, model: &Model<'_>) -> Option<ThinkingLimit> {
     Some(ThinkingLimit { n_tokens, ending: model.vocab.tokenize(&text, true).into() })
 }
 
+/// How each tool's arguments are written, where they are not written as JSON.
+fn encodings(tools: &[Tool], grammar: Option<&Compiled>) -> HashMap<String, Arc<Encoding>> {
+    let encoding = |(i, tool): (usize, &Tool)| {
+        let encoding = grammar?.encodings.get(&format::schema_name(i))?;
+        Some((tool.name.clone(), Arc::clone(encoding)))
+    };
+    tools.iter().enumerate().filter_map(encoding).collect()
+}
+
 fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Compiled>, PrepareError> {
     compiler.compile(spec).map_err(|error| match error {
         GrammarError::Schema { name, error } => {
-            let index = name.strip_prefix("tool_").and_then(|i| i.parse::<usize>().ok());
+            let index = format::index_of(&name);
             let part = match index.and_then(|i| request.tools.get(i)) {
                 Some(tool) => Part::Tool(tool.index, tool.name.clone()),
                 None => part_of_output(&request.output),

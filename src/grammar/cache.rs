@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::lower::Thrift;
 use super::{KeyOrder, Spec, Spellings, Style};
+use crate::guard::Form;
 use crate::schema::Document;
 
 /// The hash of everything that makes a grammar, and the size of it.
@@ -23,7 +24,7 @@ impl Key {
     /// The key of a whole grammar.
     pub(super) fn of(spec: &Spec) -> Self {
         let mut hasher = Hasher::default();
-        hasher.style(spec.style);
+        hasher.form(spec.style, spec.calls.as_ref().and_then(|calls| calls.form.as_ref()));
         hasher.part(spec.lark.as_bytes());
         for (name, lark) in &spec.grammars {
             hasher.part(name.as_bytes());
@@ -37,9 +38,9 @@ impl Key {
     }
 
     /// The key of one schema.
-    pub(super) fn of_piece(document: &Document, style: Style, thrift: Thrift) -> Self {
+    pub(super) fn of_piece(document: &Document, (style, form): (Style, Option<&Form>), thrift: Thrift) -> Self {
         let mut hasher = Hasher::default();
-        hasher.style(style);
+        hasher.form(style, form);
         hasher.part(&[u8::from(thrift == Thrift::Strict)]);
         hasher.document(document);
         hasher.finish()
@@ -59,8 +60,10 @@ impl Hasher {
         self.hash.update(bytes);
     }
 
-    fn style(&mut self, Style { order, spelling }: Style) {
+    fn form(&mut self, Style { order, spelling }: Style, form: Option<&Form>) {
         self.part(&[u8::from(order == KeyOrder::Any), u8::from(spelling == Spellings::Any)]);
+        // Why its debugging form: it has all fields, and there is nothing else that has.
+        self.part(format!("{form:?}").as_bytes());
     }
 
     fn document(&mut self, document: &Document) {

@@ -1,6 +1,6 @@
 //! Specs to compiled grammars: under a budget, off the engine's thread, cached by content.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,11 @@ use super::build::build;
 use super::cache::{Cache, Key};
 use super::close::{self, Answer};
 use super::lower::Thrift;
-use super::piece::Piece;
-use super::rules::Rules;
+use super::piece::{Grammar, Piece};
 use super::spec::{ALONE, ANSWER, Call, Spec, Style};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
-use super::{Matcher, Vocab, lark};
-use crate::guard::{Frame, Places};
+use super::{Matcher, Vocab};
+use crate::guard::{Encoding, Form, Frame, Opening, Places};
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
 
@@ -77,6 +76,8 @@ pub struct Compiled {
     warm: Warm,
     cheapest: OnceLock<Option<usize>>,
     least_tokens: usize,
+    /// How values are written, per schema name, where they are not written as JSON.
+    pub encodings: HashMap<String, Arc<Encoding>>,
     /// What is not enforced, per schema name.
     pub findings: Vec<(String, Findings)>,
     /// How long the compilation took.
@@ -194,11 +195,15 @@ impl Compiler {
         let pristine = pristine
             .closing_with(endings(spec, &pieces), self.factory.tok_env())
             .guarded(Arc::new(places(spec, &pieces)), self.factory.tok_env());
+        let encoding =
+            |(name, piece): &(String, Arc<Piece>)| Some((name.clone(), Arc::clone(piece.grammar.encoding()?)));
+        let encodings = pieces.iter().filter_map(encoding).collect();
         let longest_token = self.factory.tok_env().tok_trie().max_token_len().max(1) as u64;
         let least_bytes = answer.map_or(0, |piece| piece.least_bytes);
         Ok(Compiled {
             pristine,
             warm: Warm::new(&self.kept),
+            encodings,
             findings: spec.schemas.iter().map(|(name, document)| (name.clone(), Findings::of(document))).collect(),
             compile_time: started.elapsed(),
             cheapest: OnceLock::new(),
@@ -208,11 +213,13 @@ impl Compiler {
 
     /// The schemas of `spec`, each by itself.
     fn pieces(&self, spec: &Spec, thrift: Thrift, deadline: &Deadline) -> Result<Pieces, GrammarError> {
+        let form = spec.calls.as_ref().and_then(|calls| calls.form.as_ref());
         let one = |(name, document): &(String, Arc<Document>)| {
+            let form = (spec.style, form.filter(|_| name != ANSWER));
             let piece = match spec.schemas.len() {
                 // Why: the grammar of a schema that stands alone is kept itself.
-                1 => Piece::of(document, spec.style, thrift, deadline).map(Arc::new),
-                _ => self.piece(document, spec.style, thrift, deadline),
+                1 => Piece::of(document, form, thrift, deadline).map(Arc::new),
+                _ => self.piece(document, form, thrift, deadline),
             };
             match piece {
                 Ok(piece) => Ok((name.clone(), piece)),
@@ -226,10 +233,17 @@ impl Compiler {
     fn join(&self, spec: &Spec, pieces: &Pieces) -> Result<Matcher, String> {
         match pieces.as_slice() {
             // Why: reading Lark text takes several times as long as all the rest of a small schema.
-            [(_, piece)] if spec.lark == ALONE => self.alone(&piece.rules),
+            [(_, piece)] if spec.lark == ALONE => self.alone(&piece.grammar),
             _ => {
                 let mut grammars = vec![GrammarWithLexer::from_lark(spec.lark.clone())];
-                grammars.extend(pieces.iter().map(|(name, piece)| named(name, lark::write(&piece.rules))));
+                // Why: values of one kind have one grammar, whichever tool they belong to.
+                let mut values: BTreeMap<&str, &str> = BTreeMap::new();
+                for (name, piece) in pieces {
+                    let (lark, named_in_it) = piece.grammar.lark();
+                    grammars.push(named(name, lark));
+                    values.extend(named_in_it.iter().map(|(name, lark)| (name.as_str(), lark.as_str())));
+                }
+                grammars.extend(values.into_iter().map(|(name, lark)| named(name, lark.to_owned())));
                 grammars.extend(spec.grammars.iter().map(|(name, lark)| named(name, lark.clone())));
                 self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
             }
@@ -240,16 +254,16 @@ impl Compiler {
     fn piece(
         &self,
         document: &Document,
-        style: Style,
+        form: (Style, Option<&Form>),
         thrift: Thrift,
         deadline: &Deadline,
     ) -> Result<Arc<Piece>, SchemaError> {
-        let key = Key::of_piece(document, style, thrift);
+        let key = Key::of_piece(document, form, thrift);
         if let Some(hit) = self.pieces.get(&key) {
             METRICS.grammar_piece_hits.inc();
             return hit;
         }
-        let piece = Piece::of(document, style, thrift, deadline).map(Arc::new);
+        let piece = Piece::of(document, form, thrift, deadline).map(Arc::new);
         // Why: time ran out for all pieces together, which says nothing of the last one.
         if deadline.look().is_ok() {
             self.pieces.put(key, piece.clone());
@@ -260,8 +274,8 @@ impl Compiler {
     /// Finds which schema made the compilation fail.
     fn blame(&self, pieces: &Pieces, message: &str) -> GrammarError {
         for (name, piece) in pieces {
-            let Err(message) = self.alone(&piece.rules) else { continue };
-            tracing::debug!(%message, lark = lark::write(&piece.rules), "a grammar does not compile");
+            let Err(message) = self.alone(&piece.grammar) else { continue };
+            tracing::debug!(%message, lark = piece.grammar.lark().0, "a grammar does not compile");
             let kind = ErrorKind::TooComplex(first_line(&message));
             return GrammarError::Schema { name: name.clone(), error: SchemaError::at(Pointer::default(), kind) };
         }
@@ -275,8 +289,16 @@ impl Compiler {
     }
 
     /// The matcher of an answer that is one value.
-    fn alone(&self, rules: &Rules) -> Result<Matcher, String> {
-        self.start(build(rules, self.factory.limits())?)
+    fn alone(&self, grammar: &Grammar) -> Result<Matcher, String> {
+        match grammar {
+            Grammar::Json(rules) => self.start(build(rules, self.factory.limits())?),
+            Grammar::Other(written) => {
+                let all = std::iter::once(GrammarWithLexer::from_lark(written.lark.clone()));
+                let values = written.values.iter().map(|(name, lark)| named(name, lark.clone()));
+                let grammars = all.chain(values).collect();
+                self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
+            }
+        }
     }
 
     fn start(&self, grammar: GrammarInit) -> Result<Matcher, String> {
@@ -309,8 +331,8 @@ pub struct Summary {
 /// # Errors
 /// If the schema is refused, or takes too long.
 pub fn summarize(document: &Document, deadline: &Deadline) -> Result<Summary, SchemaError> {
-    let one = Piece::of(document, Style::default(), Thrift::Ordinary, deadline)?;
-    Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_size: one.rules.size() })
+    let one = Piece::of(document, (Style::default(), None), Thrift::Ordinary, deadline)?;
+    Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_size: one.grammar.size() })
 }
 
 /// The schemas of a spec with their names.
@@ -323,21 +345,33 @@ fn by_name(pieces: &Pieces) -> HashMap<&str, &Piece> {
 
 fn places(spec: &Spec, pieces: &Pieces) -> Places {
     let pieces = by_name(pieces);
-    let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.watches));
-    let calls = spec.calls.iter().flat_map(|calls| &calls.each);
-    let mut after: Vec<_> = calls.filter_map(|call| Some((call.head.clone(), find(&call.schema)?))).collect();
-    let mut start = find(ANSWER);
+    let opening = |first: Frame, head: Frame, schema: &str| {
+        let piece = pieces.get(schema)?;
+        Some(Opening { head, first, watches: Arc::clone(&piece.watches), encoding: piece.grammar.encoding().cloned() })
+    };
+    let calls = spec.calls.iter().flat_map(|calls| calls.each.iter().map(move |call| (&calls.begin, call)));
+    let opened = |(begin, call): (&Frame, &Call)| opening(begin.then(&call.head), call.head.clone(), &call.schema);
+    let mut after: Vec<_> = calls.filter_map(opened).collect();
+    let mut start = pieces.get(ANSWER).map(|piece| Arc::clone(&piece.watches));
     if !spec.around.0.is_empty() {
-        after.extend(start.take().map(|start| (Frame::bytes(spec.around.0.as_slice()), start)));
+        start = None;
+        let open = Frame::bytes(spec.around.0.as_slice());
+        after.extend(opening(open.clone(), open, ANSWER));
     }
     Places { preamble: spec.preamble.clone(), start, after }
 }
 
 fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
     let pieces = by_name(pieces);
-    let find = |wanted: &str| pieces.get(wanted).map(|piece| Arc::clone(&piece.closer));
+    let find = |wanted: &str| {
+        let piece = pieces.get(wanted)?;
+        Some((Arc::clone(&piece.closer), piece.grammar.encoding().cloned()))
+    };
     let calls = spec.calls.as_ref().map(|calls| {
-        let one = |call: &Call| Some(close::Call::new(call.head.clone(), find(&call.schema)?, call.tail.clone()));
+        let one = |call: &Call| {
+            let (closer, encoding) = find(&call.schema)?;
+            Some(close::Call::new(call.head.clone(), close::Arguments { closer, encoding }, call.tail.clone()))
+        };
         close::Calls {
             marker: calls.marker.clone(),
             begin: calls.begin.clone(),
@@ -347,7 +381,13 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
             each: calls.each.iter().filter_map(one).collect(),
         }
     });
-    Answer::new(spec.preamble.clone(), find(ANSWER), calls, spec.text.as_ref(), spec.around.clone())
+    Answer::new(
+        spec.preamble.clone(),
+        find(ANSWER).map(|(closer, _)| closer),
+        calls,
+        spec.text.as_ref(),
+        spec.around.clone(),
+    )
 }
 
 /// What became of keywords that are not enforced.

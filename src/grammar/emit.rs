@@ -3,8 +3,8 @@
 use super::lower::any_number;
 use super::rules::{Count, RuleId, Rules, Symbol};
 use super::shape::{Array, Object, OpenKeys, Shape, ShapeId, Shapes};
-use super::spelling::Spelling;
 use super::terminal::Terminal;
+use crate::guard::Notation;
 use crate::schema::pattern::Lang;
 
 /// Numbers of items up to here are counted by the grammar, larger ones by the guard.
@@ -16,14 +16,53 @@ pub(super) fn emit(shapes: &Shapes) -> Option<Rules> {
     if !is_productive[shapes.root.0 as usize] {
         return None;
     }
-    let written = vec![None; shapes.len()];
-    let mut emitter = Emitter { shapes, is_productive: &is_productive, written, any: None, rules: Rules::default() };
+    let mut emitter = Emitter::new(shapes, &is_productive, None);
     emitter.rules.start = vec![emitter.value(shapes.root)];
     Some(emitter.rules)
 }
 
+/// The rules of `shapes`, whose outermost objects are these, in a notation.
+pub(super) fn emit_in(notation: &Notation, shapes: &Shapes, objects: &[ShapeId]) -> Option<Rules> {
+    let is_productive = productive(shapes);
+    let mut emitter = Emitter::new(shapes, &is_productive, Some(notation));
+    let mut alternatives = Vec::new();
+    for id in objects.iter().filter(|id| is_productive[id.0 as usize]) {
+        let Shape::Object(object) = shapes.get(*id) else { continue };
+        let (declared, others) = emitter.pairs(object, true);
+        let pairs: Vec<Vec<Symbol>> = declared.iter().map(|pair| vec![pair.key, pair.value]).chain(others).collect();
+        if declared.iter().all(|pair| !pair.is_required) {
+            alternatives.push(Vec::new());
+        }
+        if !pairs.is_empty() {
+            let pair = emitter.rules.choice(pairs);
+            let comma = emitter.text(",");
+            let more = emitter.rules.star(&[comma, pair]);
+            alternatives.push(vec![pair, more]);
+        }
+    }
+    if alternatives.is_empty() {
+        return None;
+    }
+    emitter.rules.start = vec![emitter.rules.choice(alternatives)];
+    Some(emitter.rules)
+}
+
+/// The rules of the arrays and objects among `ids`; of all there are with `any`.
+pub(super) fn emit_containers(shapes: &Shapes, ids: &[ShapeId], any: bool) -> Rules {
+    let is_productive = productive(shapes);
+    let mut emitter = Emitter::new(shapes, &is_productive, None);
+    let mut alternatives: Vec<Vec<Symbol>> = ids.iter().map(|id| vec![emitter.value(*id)]).collect();
+    if any {
+        let rule = emitter.rules.reserve(false);
+        emitter.any_container(rule);
+        alternatives.push(vec![Symbol::Rule(rule)]);
+    }
+    emitter.rules.start = vec![emitter.rules.choice(alternatives)];
+    emitter.rules
+}
+
 /// Which shapes have a text.
-fn productive(shapes: &Shapes) -> Vec<bool> {
+pub(super) fn productive(shapes: &Shapes) -> Vec<bool> {
     let mut known = vec![false; shapes.len()];
     loop {
         let mut has_changed = false;
@@ -57,13 +96,15 @@ fn productive(shapes: &Shapes) -> Vec<bool> {
     }
 }
 
-struct Emitter<'a> {
-    shapes: &'a Shapes,
+pub(super) struct Emitter<'a> {
+    pub(super) shapes: &'a Shapes,
     is_productive: &'a [bool],
     /// The rule of each shape that has one already.
     written: Vec<Option<RuleId>>,
     any: Option<RuleId>,
-    rules: Rules,
+    pub(super) rules: Rules,
+    /// What is written in place of JSON.
+    pub(super) notation: Option<&'a Notation>,
 }
 
 /// A declared key that has values.
@@ -73,12 +114,17 @@ struct Pair {
     is_required: bool,
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
+    fn new(shapes: &'a Shapes, is_productive: &'a [bool], notation: Option<&'a Notation>) -> Self {
+        let written = vec![None; shapes.len()];
+        Self { shapes, is_productive, written, any: None, rules: Rules::default(), notation }
+    }
+
     fn has_text(&self, id: ShapeId) -> bool {
         self.is_productive[id.0 as usize]
     }
 
-    fn text(&mut self, text: &str) -> Symbol {
+    pub(super) fn text(&mut self, text: &str) -> Symbol {
         self.rules.text(text)
     }
 
@@ -86,13 +132,8 @@ impl Emitter<'_> {
         match self.shapes.get(id) {
             Shape::Nothing => unreachable!("only shapes with a text are written"),
             Shape::Anything => self.any(),
-            Shape::Literals(texts) => match texts.as_slice() {
-                [only] => self.text(only),
-                _ => self.rules.terminal(Terminal::Texts(texts.clone())),
-            },
-            Shape::String(text) => {
-                self.rules.terminal(Terminal::String(text.lang.clone(), self.shapes.spelling(&text.lang), ""))
-            }
+            Shape::Literals(texts) => self.literals(texts),
+            Shape::String(text) => self.string(&text.lang),
             Shape::Number(patterns) => self.rules.terminal(Terminal::Number(patterns.clone())),
             Shape::Array(_) | Shape::Object(_) | Shape::AnyOf(_) => {
                 if let Some(rule) = self.written[id.0 as usize] {
@@ -125,17 +166,20 @@ impl Emitter<'_> {
         let rule = self.rules.reserve(false);
         self.any = Some(rule);
         let any = Symbol::Rule(rule);
-        let words = ["true", "false", "null"].map(str::to_owned).to_vec();
-        let scalars = [
-            Terminal::Texts(words),
-            Terminal::Number(vec![any_number()]),
-            Terminal::String(Lang::all(), Spelling::Full, ""),
-        ];
-        for scalar in scalars {
-            let scalar = self.rules.terminal(scalar);
+        let words = self.literals(&["true", "false", "null"].map(str::to_owned));
+        let number = self.rules.terminal(Terminal::Number(vec![any_number()]));
+        let text = self.string(&Lang::all());
+        for scalar in [words, number, text] {
             self.rules.add(rule, vec![scalar]);
         }
-        let key = self.rules.terminal(Terminal::String(Lang::all(), self.shapes.key_spelling(), ":"));
+        self.any_container(rule);
+        any
+    }
+
+    /// Adds all arrays and objects to what `rule` may be.
+    fn any_container(&mut self, rule: RuleId) {
+        let any = self.any();
+        let key = self.open_key(&Lang::all(), false);
         let comma = self.text(",");
         for (open, item, close) in [("[", vec![any], "]"), ("{", vec![key, any], "}")] {
             let (open, close) = (self.text(open), self.text(close));
@@ -143,7 +187,6 @@ impl Emitter<'_> {
             self.rules.add(rule, vec![open, close]);
             self.rules.add(rule, [&[open], item.as_slice(), &[more, close]].concat());
         }
-        any
     }
 
     fn array(&mut self, rule: RuleId, array: &Array) {
@@ -199,24 +242,7 @@ impl Emitter<'_> {
 
     fn object(&mut self, rule: RuleId, object: &Object) {
         let (open, close, comma) = (self.text("{"), self.text("}"), self.text(","));
-        let is_productive = self.is_productive;
-        let mut declared = Vec::with_capacity(object.declared.len());
-        for property in object.declared.iter().filter(|property| is_productive[property.shape.0 as usize]) {
-            let key = match self.shapes.key_spelling() {
-                Spelling::Plain => self.text(&format!("{}:", serde_json::Value::from(property.name.as_str()))),
-                spelling @ (Spelling::Full | Spelling::Raw) => {
-                    self.rules.terminal(Terminal::String(Lang::literal(&property.name), spelling, ":"))
-                }
-            };
-            let value = self.value(property.shape);
-            declared.push(Pair { key, value, is_required: property.is_required });
-        }
-        let mut others = Vec::with_capacity(object.open.len());
-        for other in object.open.iter().filter(|other| is_productive[other.shape.0 as usize]) {
-            let key = self.rules.terminal(Terminal::String(keys(other), self.shapes.key_spelling(), ":"));
-            let value = self.value(other.shape);
-            others.push(vec![key, value]);
-        }
+        let (declared, others) = self.pairs(object, false);
         if object.any_order && !declared.is_empty() {
             let pairs = declared.iter().map(|pair| vec![pair.key, pair.value]).chain(others).collect();
             let pair = self.rules.choice(pairs);
@@ -257,6 +283,24 @@ impl Emitter<'_> {
             next = if pair.is_required { here } else { vec![self.rules.choice(vec![here, next])] };
         }
         self.rules.add(rule, [&[open], first.as_slice(), &[close]].concat());
+    }
+
+    /// The declared pairs of an object that have values, and the others.
+    fn pairs(&mut self, object: &Object, is_outermost: bool) -> (Vec<Pair>, Vec<Vec<Symbol>>) {
+        let is_productive = self.is_productive;
+        let mut declared = Vec::with_capacity(object.declared.len());
+        for property in object.declared.iter().filter(|property| is_productive[property.shape.0 as usize]) {
+            let key = self.key(&property.name, is_outermost);
+            let value = self.value(property.shape);
+            declared.push(Pair { key, value, is_required: property.is_required });
+        }
+        let mut others = Vec::with_capacity(object.open.len());
+        for other in object.open.iter().filter(|other| is_productive[other.shape.0 as usize]) {
+            let key = self.open_key(&keys(other), is_outermost);
+            let value = self.value(other.shape);
+            others.push(vec![key, value]);
+        }
+        (declared, others)
     }
 
     /// The inside of an object with a number of keys to keep: the rules count those that are written.

@@ -7,7 +7,7 @@ use llguidance::derivre::RegexAst;
 use super::build::WHITESPACE;
 use super::rules::{Alternative, Count, Rules, Symbol};
 use super::spelling::Spelling;
-use super::terminal::string;
+use super::terminal::{Terminal, string};
 use crate::schema::pattern::Lang;
 
 /// Expressions longer than this get a name of their own: llguidance bounds how deep groups nest.
@@ -36,21 +36,42 @@ pub(crate) fn wire_parts(bytes: &[u8]) -> String {
 /// The lines of a terminal `name`: the texts of `lang`.
 pub(crate) fn text_terminal(name: &str, lang: &Lang) -> String {
     let mut out = Writer::default();
-    let expression = out.expression(&string(lang, Spelling::Raw, ""));
-    let _ = writeln!(out.text, "{name}: {expression}");
+    out.terminal(name, &string(lang, Spelling::Raw, ""));
     out.text
 }
 
-/// The grammar of `rules`, with whitespace between terminals.
-pub(super) fn write(rules: &Rules) -> String {
+/// For grammars in which a control token may follow a terminal that is over without looking so: llguidance takes that
+/// for a forced token, and fails.
+pub(crate) const NO_FORCING: &str = "%llguidance {\"no_forcing\": true}\n";
+
+/// Whether a terminal of this may be over while its expression still has parts.
+pub(super) fn may_be_over_unseen(ast: &RegexAst) -> bool {
+    match ast {
+        RegexAst::And(parts) => parts.len() > 1 || parts.iter().any(may_be_over_unseen),
+        RegexAst::Or(parts) | RegexAst::Concat(parts) => parts.iter().any(may_be_over_unseen),
+        RegexAst::Repeat(inner, ..) => may_be_over_unseen(inner),
+        RegexAst::Not(_) => true,
+        _ => false,
+    }
+}
+
+/// The grammar of `rules`, with whitespace between terminals if that is wanted.
+pub(super) fn write(rules: &Rules, spaces: bool) -> String {
     let mut out = Writer::default();
-    let _ = writeln!(out.text, "%llguidance {{\"ignore_once\": true}}\n%ignore /{WHITESPACE}/");
+    if spaces {
+        let _ = writeln!(out.text, "%llguidance {{\"ignore_once\": true}}\n%ignore /{WHITESPACE}/");
+    }
+    let terminals = rules.terminals();
+    let sequence = |symbols: &[Symbol]| sequence(symbols, terminals);
     let _ = writeln!(out.text, "start: {}", sequence(&rules.start));
-    for (i, terminal) in rules.terminals().iter().enumerate() {
-        let expression = out.expression(&terminal.ast());
-        let _ = writeln!(out.text, "T{i}: {expression}");
+    for (i, terminal) in terminals.iter().enumerate() {
+        if matches!(terminal, Terminal::Token(_)) {
+            continue;
+        }
+        out.terminal(&format!("T{i}"), &terminal.ast());
     }
     for (i, rule) in rules.rules().iter().enumerate() {
+        let alternative = |alternative| alternative_with(alternative, sequence);
         let alternatives: Vec<String> = rule.alternatives.iter().map(alternative).collect();
         let counts = if rule.is_counting { "::_" } else { "" };
         let _ = writeln!(out.text, "r{i}{counts}: {}", alternatives.join("\n  | "));
@@ -58,7 +79,7 @@ pub(super) fn write(rules: &Rules) -> String {
     out.text
 }
 
-fn alternative(alternative: &Alternative) -> String {
+fn alternative_with(alternative: &Alternative, sequence: impl Fn(&[Symbol]) -> String) -> String {
     let mut text = sequence(&alternative.symbols);
     let (min, max) = alternative.counts;
     match (min, max) {
@@ -70,17 +91,20 @@ fn alternative(alternative: &Alternative) -> String {
     text
 }
 
-fn sequence(symbols: &[Symbol]) -> String {
+fn sequence(symbols: &[Symbol], terminals: &[Terminal]) -> String {
     if symbols.is_empty() {
         return "\"\"".to_owned();
     }
-    let symbols: Vec<String> = symbols.iter().map(symbol).collect();
+    let symbols: Vec<String> = symbols.iter().map(|one| symbol(one, terminals)).collect();
     symbols.join(" ")
 }
 
-fn symbol(symbol: &Symbol) -> String {
+fn symbol(symbol: &Symbol, terminals: &[Terminal]) -> String {
     match symbol {
-        Symbol::Terminal(id) => format!("T{}", id.0),
+        Symbol::Terminal(id) => match &terminals[id.0 as usize] {
+            Terminal::Token(token) => format!("<[{token}]>"),
+            _ => format!("T{}", id.0),
+        },
         Symbol::Rule(id) => format!("r{}", id.0),
         Symbol::Counting(id, Count::Zero) => format!("r{}::0", id.0),
         Symbol::Counting(id, Count::Same) => format!("r{}::_", id.0),
@@ -88,13 +112,20 @@ fn symbol(symbol: &Symbol) -> String {
     }
 }
 
+/// Writes terminals.
 #[derive(Default)]
-struct Writer {
-    text: String,
+pub(super) struct Writer {
+    pub(super) text: String,
     n_names: usize,
 }
 
 impl Writer {
+    /// Adds the terminal `name`.
+    pub(super) fn terminal(&mut self, name: &str, ast: &RegexAst) {
+        let expression = self.expression(ast);
+        let _ = writeln!(self.text, "{name}: {expression}");
+    }
+
     /// An expression for the right side of a terminal.
     fn expression(&mut self, ast: &RegexAst) -> String {
         match ast {

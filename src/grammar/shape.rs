@@ -19,6 +19,8 @@ pub(super) struct Shapes {
     nodes: Vec<Node>,
     pub(super) root: ShapeId,
     spelling: Spellings,
+    /// Whether no string has more spellings than serializers write.
+    is_plain: bool,
 }
 
 /// A shape with what the guard needs to know of it.
@@ -84,6 +86,14 @@ pub(super) struct Object {
     pub(super) any_order: bool,
 }
 
+impl Object {
+    /// The keys that have a name in the schema.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let declared = self.declared.iter().map(|property| property.name.as_str());
+        declared.chain(self.open.iter().filter_map(|open| open.name.as_deref()))
+    }
+}
+
 /// A declared key.
 #[derive(Debug)]
 pub(super) struct Property {
@@ -107,11 +117,14 @@ pub(super) struct OpenKeys {
 impl Shapes {
     /// Makes an arena whose root is not there yet.
     pub(super) fn new(spelling: Spellings) -> Self {
-        Self { nodes: Vec::new(), root: ShapeId(0), spelling }
+        Self { nodes: Vec::new(), root: ShapeId(0), spelling, is_plain: false }
     }
 
     /// How strings with content in `lang` are spelled: in full if the schema leaves them open, or all are to be.
     pub(super) fn spelling(&self, lang: &Lang) -> Spelling {
+        if self.is_plain {
+            return Spelling::Plain;
+        }
         match (self.spelling, lang) {
             (Spellings::Any, _) => Spelling::Full,
             (Spellings::Plain, Lang::Repeat(inner, _, _)) if **inner == Lang::any_char() => Spelling::Full,
@@ -122,9 +135,14 @@ impl Shapes {
     /// How keys are spelled.
     pub(super) fn key_spelling(&self) -> Spelling {
         match self.spelling {
-            Spellings::Any => Spelling::Full,
-            Spellings::Plain => Spelling::Plain,
+            Spellings::Any if !self.is_plain => Spelling::Full,
+            Spellings::Any | Spellings::Plain => Spelling::Plain,
         }
+    }
+
+    /// Leaves strings no other spelling than the one that serializers write.
+    pub(super) fn spell_plainly(&mut self) {
+        self.is_plain = true;
     }
 
     /// Reserves a place, so that a shape can refer to itself.
@@ -148,6 +166,10 @@ impl Shapes {
 
     pub(super) fn get(&self, id: ShapeId) -> &Shape {
         &self.nodes[id.0 as usize].shape
+    }
+
+    pub(super) fn get_mut(&mut self, id: ShapeId) -> &mut Shape {
+        &mut self.nodes[id.0 as usize].shape
     }
 
     /// Marks a shape that allows more than its schema.

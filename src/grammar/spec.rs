@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::guard::{Frame, Preamble};
+use crate::guard::{Form, Frame, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
 
@@ -40,6 +40,8 @@ pub struct Calls {
     pub end: Frame,
     /// Where free text may stand.
     pub prose: Prose,
+    /// How arguments are written, where they are not written as JSON.
+    pub form: Option<Form>,
     /// Every kind of call.
     pub each: Vec<Call>,
 }

@@ -15,8 +15,26 @@ pub(super) enum Spelling {
     Plain,
     /// As JSON allows it.
     Full,
+    /// As Python writes it between single quotes.
+    Single,
     /// Outside JSON: the character itself, and no quotes around the string.
     Raw,
+}
+
+impl Spelling {
+    /// What stands around a string.
+    fn quote(self) -> char {
+        if self == Self::Single { '\'' } else { '"' }
+    }
+
+    /// The same as text; none around text that stands as it is.
+    pub(super) fn quotes(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Full => "\"",
+            Self::Single => "'",
+            Self::Raw => "",
+        }
+    }
 }
 
 /// The regex of a language without intersections and complements. It never holds a `/`.
@@ -48,6 +66,7 @@ pub(super) fn regex(lang: &Lang, spelling: Spelling) -> Option<String> {
 pub(super) fn any_char(spelling: Spelling) -> &'static str {
     match spelling {
         Spelling::Plain => r#"(?:[^"\\\x00-\x1F]|\\(?:["\\bfnrt]|u00[01][0-9a-fA-F]))"#,
+        Spelling::Single => r"(?:[^'\\\x00-\x1F]|\\(?:['\\bfnrt]|u00[01][0-9a-fA-F]))",
         Spelling::Raw => r"(?s:.)",
         Spelling::Full => concat!(
             r#"(?:[^"\\\x00-\x1F]|\\(?:["\\\x2Fbfnrt]|u(?:[0-9a-cA-CefEF][0-9a-fA-F]{3}|[dD][0-7][0-9a-fA-F]{2}"#,
@@ -69,7 +88,8 @@ fn class(ranges: &[(char, char)], spelling: Spelling) -> String {
     }
     let mut raw = String::new();
     for (first, last) in ranges {
-        for (low, high) in [(' ', '!'), ('#', '['), (']', char::MAX)] {
+        let (before, behind) = if spelling == Spelling::Single { ('&', '(') } else { ('!', '#') };
+        for (low, high) in [(' ', before), (behind, '['), (']', char::MAX)] {
             let (first, last) = ((*first).max(low), (*last).min(high));
             if first <= last {
                 push_range(&mut raw, first, last);
@@ -81,7 +101,9 @@ fn class(ranges: &[(char, char)], spelling: Spelling) -> String {
     if !raw.is_empty() {
         alternatives.push(format!("[{raw}]"));
     }
-    for (c, escape) in [('"', '"'), ('\\', '\\'), ('\u{8}', 'b'), ('\u{C}', 'f'), ('\n', 'n'), ('\r', 'r'), ('\t', 't')]
+    let quote = spelling.quote();
+    for (c, escape) in
+        [(quote, quote), ('\\', '\\'), ('\u{8}', 'b'), ('\u{C}', 'f'), ('\n', 'n'), ('\r', 'r'), ('\t', 't')]
     {
         if has(c) {
             alternatives.push(if escape.is_alphabetic() { format!(r"\\{escape}") } else { format!(r"\\\{escape}") });

@@ -3,6 +3,7 @@
 use llguidance::derivre::RegexAst;
 
 use super::spelling::{Spelling, any_char, regex};
+use super::until::up_to;
 use crate::schema::pattern::Lang;
 
 /// What a terminal stands for; equal ones are one.
@@ -16,6 +17,10 @@ pub(super) enum Terminal {
     String(Lang, Spelling, &'static str),
     /// A number whose text matches all these patterns.
     Number(Vec<String>),
+    /// Text in the language, between two of these marks.
+    Marked(Lang, String),
+    /// A control token, by its id.
+    Token(String),
 }
 
 impl Terminal {
@@ -25,6 +30,11 @@ impl Terminal {
             Self::Text(text) => RegexAst::Literal(text.clone()),
             Self::Texts(texts) => RegexAst::Or(texts.iter().map(|text| RegexAst::Literal(text.clone())).collect()),
             Self::String(lang, spelling, after) => string(lang, *spelling, after),
+            Self::Marked(lang, mark) => {
+                let text = up_to(string(lang, Spelling::Raw, ""), lang.is_all(), mark);
+                RegexAst::Concat(vec![RegexAst::Literal(mark.clone()), text])
+            }
+            Self::Token(_) => unreachable!("it is no text"),
             Self::Number(patterns) => all(patterns.iter().map(|pattern| RegexAst::Regex(pattern.clone())).collect()),
         }
     }
@@ -32,7 +42,7 @@ impl Terminal {
 
 /// The JSON strings with content in `lang`; `after` stands behind the closing quote.
 pub(super) fn string(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
-    let q = if spelling == Spelling::Raw { "" } else { "\"" };
+    let q = spelling.quotes();
     if let Some(content) = regex(lang, spelling) {
         return RegexAst::Regex(format!("{q}{content}{q}{after}"));
     }

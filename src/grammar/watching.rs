@@ -123,7 +123,9 @@ fn needs(shapes: &Shapes) -> Vec<bool> {
 fn counts_parts(shape: &Shape) -> bool {
     match shape {
         Shape::Array(array) => array.is_unique || counts(array).is_some(),
-        Shape::Object(object) => object.any_order && !object.declared.is_empty(),
+        Shape::Object(object) => {
+            object.any_order && (!object.declared.is_empty() || object.min > 0 || object.max.is_some())
+        }
         Shape::String(text) => text.length.is_some(),
         _ => false,
     }

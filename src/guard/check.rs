@@ -130,7 +130,10 @@ impl Check {
 /// Parses JSON, reading numbers beyond the range of f64 as the largest f64 of their sign.
 ///
 /// JSON has no range for numbers, and an unbounded `number` allows `1e999`, which the parser refuses.
-pub(super) fn parse(text: &str) -> Result<Value, Violation> {
+///
+/// # Errors
+/// If it is no JSON.
+pub fn parse(text: &str) -> Result<Value, Violation> {
     match serde_json::from_str(text) {
         Ok(value) => Ok(value),
         Err(error) if error.to_string().contains("number out of range") => {

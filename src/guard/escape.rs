@@ -1,4 +1,4 @@
-//! Escapes in a JSON string, byte by byte: which bytes complete a character.
+//! Escapes in a JSON string, byte by byte: which bytes complete a character, what stands for one.
 
 /// How far an escape in a string has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,4 +31,27 @@ impl Escape {
             }
         }
     }
+}
+
+/// Writes a byte of a text as serializers write it in a JSON string.
+pub(super) fn escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0C => out.extend_from_slice(b"\\f"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+        _ => out.push(byte),
+    }
+}
+
+/// The text that the inside of a JSON string stands for. Its first bytes may be those of a character that has begun
+/// before.
+pub(super) fn unescape(inside: &[u8]) -> Option<Vec<u8>> {
+    let n_begun = inside.iter().take_while(|byte| *byte & 0xC0 == 0x80).count();
+    let (begun, whole) = inside.split_at(n_begun);
+    let text: String = serde_json::from_slice(&[b"\"", whole, b"\""].concat()).ok()?;
+    Some([begun, text.as_bytes()].concat())
 }

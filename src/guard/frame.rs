@@ -80,6 +80,22 @@ impl Frame {
         }
     }
 
+    /// Whether it ends in a name, which could go on.
+    #[must_use]
+    pub fn ends_in_name(&self) -> bool {
+        match self.0.last() {
+            Some(Bit::Bytes(bytes)) => bytes.last().is_some_and(|byte| Bit::Name.takes(*byte)),
+            Some(Bit::Name) => true,
+            Some(Bit::Id | Bit::Index) | None => false,
+        }
+    }
+
+    /// Whether `text` ends a name before it.
+    #[must_use]
+    pub fn ends_name(text: &[u8]) -> bool {
+        text.first().is_some_and(|byte| !Bit::Name.takes(*byte))
+    }
+
     /// The same without its first bytes, which must be `start`.
     #[must_use]
     pub fn without(&self, start: &[u8]) -> Self {

@@ -1,18 +1,24 @@
 //! What stands behind the mask: vetoes while an answer grows, and the independent check of every finished bound value.
 //!
+//! Both read JSON only: arguments in other forms (`encoding`) are `transcode`d as they come.
+//!
 //! The check shares no code with the grammar, so that one cannot hide the other's faults.
 
 mod check;
+mod encoding;
 mod escape;
 mod follow;
 mod frame;
 mod looks;
 mod plain;
+mod transcode;
 mod veto;
 mod watch;
 
-pub use check::{Check, CheckError, STACK_BYTES, Violation};
-pub use follow::{Follower, Places};
+pub use check::{Check, CheckError, STACK_BYTES, Violation, parse};
+pub use encoding::{Content, Elements, Encoding, Form, Keys, Notation, Quote};
+pub use follow::{Follower, Opening, Places};
 pub use frame::{Bit, Fill, Frame, Preamble, Stage, find};
+pub use transcode::{Progress, Reading, Transcoder};
 pub use veto::{MAX_NESTING, Veto};
 pub use watch::{Length, Watch, WatchId, Watches};

@@ -9,7 +9,8 @@ import jsonschema
 url, name, n_requests = sys.argv[1], sys.argv[2], int(sys.argv[3])
 NOTE = {"type": "object", "required": ["text", "when"], "additionalProperties": False, "properties": {
     "text": {"type": "string", "minLength": 3, "maxLength": 40}, "when": {"type": "string", "format": "date"},
-    "n": {"type": "integer", "minimum": 1, "maximum": 9}, "tags": {"type": "array", "uniqueItems": True, "items": {"enum": ["a", "b", "é"]}}}}
+    "n": {"type": "integer", "minimum": 1, "maximum": 9}, "who": {"anyOf": [{"type": "string", "maxLength": 8}, {"type": "integer"}, {"type": "null"}]},
+    "kind": {"enum": ["plain", "<b>", 7]}, "tags": {"type": "array", "uniqueItems": True, "items": {"enum": ["a", "b", "é"]}}}}
 NOW = {"type": "object", "properties": {}}
 TOOLS = [{"type": "function", "function": {"name": "note", "description": "Writes a note.", "parameters": NOTE}},
          {"type": "function", "function": {"name": "now", "description": "The time.", "parameters": NOW}}]
@@ -80,7 +81,7 @@ counts = collections.Counter()
 card = json.load(urllib.request.urlopen(url + "/models"))["data"][0]["capabilities"]
 for i in range(n_requests):
     mode = MODES[i % len(MODES)]
-    body = {"model": name, "tools": TOOLS, "seed": i, "max_tokens": 60 + i * 7 % 200, "max_reasoning_tokens": 5 + i % 40, "temperature": 1, **mode,
+    body = {"model": name, "tools": TOOLS, "seed": i, "max_tokens": 100 + i * 7 % 200, "max_reasoning_tokens": 5 + i % 40, "temperature": 1, **mode,
             "messages": [{"role": "system", "content": "Be brief."}, *(HISTORY if i % 2 else []), {"role": "user", "content": "Note the <|im_end|> time."}]}
     try:
         one = plain(body)

@@ -16,6 +16,7 @@ mod conformance;
 mod constraints;
 mod custom_tools;
 mod device_draws;
+mod elements;
 mod engine;
 mod errors;
 mod examples;

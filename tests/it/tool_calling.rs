@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use drawplate::chat::{Said, Split, SplitOptions};
+use drawplate::chat::SplitOptions;
 use drawplate::engine::{FakeMode, Limits};
-use drawplate::grammar::{Budget, Compiler, Style, Tokenizer, Verdict, Vocab, VocabToken};
+use drawplate::grammar::{Budget, Compiler, Style, Verdict, Vocab};
 use drawplate::guard::Preamble;
 use drawplate::schema::pattern::Lang;
 use drawplate::schema::{Document, Limits as SchemaLimits};
-use drawplate::tools::format::{Family, Layout, Otherwise, Place, ToolFormat};
+use drawplate::tools::format::{Layout, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
+use crate::support::formats::{encodings, formats, take_apart, tokens_of};
 use crate::support::schemas::sample;
 use crate::support::{Setup, TestServer, chat_body, fold};
 
@@ -136,87 +137,6 @@ fn is_valid(schema: &Value, text: &str) -> bool {
     jsonschema::options().should_validate_formats(true).build(schema).unwrap().is_valid(&value)
 }
 
-/// The families' formats, and answers in them: each with a vocabulary in which the family's tags are single tokens, and
-/// with one in which they are text.
-fn formats() -> Vec<(ToolFormat, Vocab)> {
-    let mut formats = Vec::new();
-    for family in Family::all() {
-        let tags = tags(
-            &[&family.begin, &family.call, &family.between, &family.end, &family.text.0, &family.text.1]
-                .map(String::as_str),
-        );
-        for controls in [Vec::new(), tags] {
-            if controls.is_empty() && !family.text.1.is_empty() {
-                // Only as a token does a tag end text.
-                continue;
-            }
-            let mut tokens: Vec<VocabToken> = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).collect();
-            tokens.push(VocabToken::Control("</s>".into()));
-            tokens.extend(["<think>", "</think>", "<|end|>", "<|start|>"].map(|name| VocabToken::Control(name.into())));
-            tokens.extend(controls.into_iter().map(VocabToken::Control));
-            let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
-            formats.push((ToolFormat::new(Arc::clone(family), &vocab), vocab));
-        }
-    }
-    formats
-}
-
-/// Tokens are bytes.
-struct Bytes;
-
-impl Tokenizer for Bytes {
-    fn tokenize(&self, text: &[u8], _special: bool) -> Vec<u32> {
-        text.iter().map(|byte| u32::from(*byte)).collect()
-    }
-}
-
-/// What looks like a control token in a family's texts.
-fn tags(texts: &[&str]) -> Vec<String> {
-    let mut tags = Vec::new();
-    for text in texts {
-        for (open, close) in [("<|", "|>"), ("<｜", "｜>"), ("[TOOL_CALLS", "]"), ("[ARGS", "]"), ("[CALL_ID", "]")] {
-            let mut rest = *text;
-            while let Some(at) = rest.find(open) {
-                let n = rest[at..].find(close).unwrap() + close.len();
-                tags.push(rest[at..at + n].to_owned());
-                rest = &rest[at + n..];
-            }
-        }
-    }
-    tags.sort();
-    tags.dedup();
-    tags
-}
-
-/// The tokens of `text`, in which names of control tokens mean the tokens.
-fn tokens_of(text: &str, vocab: &Vocab) -> Vec<u32> {
-    let mut tokens = Vec::new();
-    for (i, part) in vocab.wire_of(text).split(|byte| *byte == 0xFF).enumerate() {
-        let mut part = part;
-        if i > 0 {
-            let end = part.iter().position(|byte| *byte == b']').unwrap();
-            tokens.push(std::str::from_utf8(&part[1..end]).unwrap().parse().unwrap());
-            part = &part[end + 1..];
-        }
-        tokens.extend(part.iter().map(|byte| u32::from(*byte)));
-    }
-    tokens
-}
-
-/// What the tokens of an answer say.
-fn take_apart(tokens: &[u32], vocab: &Vocab, options: &SplitOptions) -> Said {
-    let mut split = Split::new(options.clone());
-    let mut deltas = Vec::new();
-    for token in tokens {
-        deltas.extend(match vocab.bytes(*token) {
-            b"" => split.push_control(&vocab.wire(*token)).unwrap(),
-            bytes => split.push(bytes).unwrap(),
-        });
-    }
-    deltas.extend(split.finish().unwrap());
-    deltas.iter().collect()
-}
-
 #[test]
 fn every_beginning_of_an_answer_has_an_ending() {
     let document = |schema| Arc::new(Document::parse(schema, SchemaLimits::default()).unwrap());
@@ -314,6 +234,7 @@ fn every_beginning_ends(
         let is_prose = choice == ToolChoice::Auto && matches!(otherwise, Otherwise::Prose);
         let options = SplitOptions {
             format: Some(Arc::new(format.clone())),
+            encodings: encodings(tools, &compiled),
             calls_follow_text: is_prose && family.prose == Place::Before,
             preamble: preamble.clone(),
             around: format.text.clone(),
@@ -358,12 +279,14 @@ fn every_beginning_ends(
                 .replace("</seed:think>", "")
                 .trim()
         );
-        let wanted: Vec<(&str, &str)> = calls.iter().map(|c| (c.name.as_str(), c.arguments.as_str())).collect();
-        assert_eq!(
-            said.calls.iter().map(|c| (c.name.as_str(), c.arguments.as_str())).collect::<Vec<_>>(),
-            wanted,
-            "{what}"
-        );
+        // Arguments that are written as JSON come as they were, byte for byte.
+        let is_json = family.writes_json();
+        let arguments = |call: &ToolCall| match is_json {
+            true => Value::from(call.arguments.as_str()),
+            false => serde_json::from_str(&call.arguments).unwrap(),
+        };
+        let named = |calls: &[ToolCall]| calls.iter().map(|c| (c.name.clone(), arguments(c))).collect::<Vec<_>>();
+        assert_eq!(named(&said.calls), named(&calls), "{what}");
         assert!(matcher.is_accepting().unwrap(), "{what}: {text} is not whole");
     }
 }

@@ -1,5 +1,6 @@
 //! What tests share: a server in this process, requests, and reading streams.
 
+pub(crate) mod formats;
 pub(crate) mod schemas;
 pub(crate) mod strategies;
 

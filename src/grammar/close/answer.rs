@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::arguments::Arguments;
 use super::scalar::Texts;
-use super::{ASSUMED_LONGEST, Closer, part};
+use super::{ASSUMED_LONGEST, Closer};
 use crate::grammar::spec::Prose;
 use crate::grammar::spelling::Spelling;
 use crate::guard::{Fill, Frame, Preamble, Stage, find};
@@ -34,7 +35,7 @@ pub(in crate::grammar) struct Calls {
 /// One kind of call.
 pub(in crate::grammar) struct Call {
     head: Frame,
-    value: Arc<Closer>,
+    arguments: Arguments,
     tail: Frame,
     /// The shortest such call.
     shortest: OnceLock<Option<Vec<u8>>>,
@@ -134,7 +135,7 @@ impl Answer {
                 return ASSUMED_LONGEST;
             }
             let whole = call.shortest().map_or(ASSUMED_LONGEST, |text| n_tokens(text) + around);
-            whole.max(call.value.longest(&n_tokens))
+            whole.max(call.arguments.longest(&n_tokens))
         };
         value.max(calls.each.iter().map(longest).max().unwrap_or(0))
     }
@@ -152,19 +153,20 @@ impl Calls {
         loop {
             let found = match before.fill(rest) {
                 Fill::Whole(n) => self.each.iter().find_map(|call| match call.head.fill(&rest[n..]) {
-                    Fill::Whole(n_head) => Some((call, n + n_head)),
-                    Fill::Part(_) | Fill::Not => None,
+                    Fill::Whole(n_head) if !call.head.ends_in_name() => Some((call, n + n_head)),
+                    // Why: the name may go on, and be another tool's.
+                    Fill::Whole(n_head) if Frame::ends_name(&rest[n + n_head..]) => Some((call, n + n_head)),
+                    Fill::Whole(_) | Fill::Part(_) | Fill::Not => None,
                 }),
                 Fill::Part(_) | Fill::Not => None,
             };
             let Some((call, at)) = found else {
                 return if is_enough { Some(Vec::new()) } else { self.close_head(before, rest) };
             };
-            let (value, after) = part::read(&rest[at..]);
-            if !value.is_complete() {
-                let value = call.value.close(&rest[at..])?;
-                return Some([value, call.tail.filled(), self.end.filled()].concat());
-            }
+            let Some(after) = call.arguments.behind(&rest[at..]) else {
+                let ending = call.arguments.close(&rest[at..], &call.tail.filled())?;
+                return Some([ending, self.end.filled()].concat());
+            };
             let whole = |ending: Vec<u8>| Some([ending, self.end.filled()].concat());
             let (tail, next) = match call.tail.fill(after) {
                 Fill::Not => (call.tail.fill(after.trim_ascii_start()), after.trim_ascii_start()),
@@ -191,6 +193,7 @@ impl Calls {
     fn close_head(&self, before: &Frame, text: &[u8]) -> Option<Vec<u8>> {
         let missing = |call: &&Call| match before.then(&call.head).fill(text) {
             Fill::Part(missing) => Some(missing),
+            Fill::Whole(n) if n == text.len() => Some(Vec::new()),
             Fill::Whole(_) | Fill::Not => None,
         };
         let fitting = self.each.iter().filter_map(|call| Some((missing(&call)?, call))).take(MAX_COMPARED);
@@ -201,13 +204,13 @@ impl Calls {
 }
 
 impl Call {
-    pub(in crate::grammar) fn new(head: Frame, value: Arc<Closer>, tail: Frame) -> Self {
-        Self { head, value, tail, shortest: OnceLock::new() }
+    pub(in crate::grammar) fn new(head: Frame, arguments: Arguments, tail: Frame) -> Self {
+        Self { head, arguments, tail, shortest: OnceLock::new() }
     }
 
     /// The shortest such call.
     fn shortest(&self) -> Option<&[u8]> {
-        let shortest = || Some([self.head.filled(), self.value.close(b"")?, self.tail.filled()].concat());
+        let shortest = || Some([self.head.filled(), self.arguments.close(b"", &self.tail.filled())?].concat());
         self.shortest.get_or_init(shortest).as_deref()
     }
 

@@ -1,11 +1,12 @@
 //! The shortest valid ending of an answer, from wherever it stands.
 //!
-//! `answer` finds the value that the answer breaks off in; the rest is about one value. The text so far is read as
+//! `answer` finds the value that the answer breaks off in, `arguments` how it is written; the rest is about one value. The text so far is read as
 //! parts, and the parts are completed along the shapes: what is required and not there yet is added in its cheapest form.
 //! Where the guard has a say, endings are tried in order until it agrees.
 
 mod addition;
 mod answer;
+mod arguments;
 mod array;
 mod complete;
 mod object;
@@ -16,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub(super) use self::answer::{Answer, Call, Calls};
+pub(super) use self::arguments::Arguments;
 use self::complete::{Completion, Known};
 use super::shape::{ShapeId, Shapes};
 use crate::guard::Check;

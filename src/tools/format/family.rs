@@ -3,8 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::grammar::Prose;
+use crate::guard::{Encoding, Notation, Quote, Transcoder};
 use crate::tools::ToolCall;
 
 /// How a family of models writes tool calls: `begin call (between call)* end`.
@@ -26,6 +28,13 @@ pub struct Family {
     pub begin: String,
     /// A call: a text with `$NAME` and `$ARGUMENTS`; `$ID` and `$INDEX` where the model writes them.
     pub call: String,
+    /// One argument, where they are not written as one JSON object: a text with `$KEY` and `$VALUE`; `$STRING` where the
+    /// model writes whether the value is text.
+    #[serde(default)]
+    pub parameter: Option<String>,
+    /// Another notation of arguments than JSON.
+    #[serde(default)]
+    pub notation: Option<NotationName>,
     /// Between two calls.
     #[serde(default)]
     pub between: String,
@@ -44,6 +53,50 @@ pub struct Family {
     /// Around a tool's result, where the prompt has to show it.
     #[serde(default)]
     pub result: (String, String),
+}
+
+/// A notation of arguments.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotationName {
+    /// Python's, as in `key="text", flag=True`.
+    Python,
+    /// The same with single quotes.
+    PythonSingle,
+    /// Gemma 4's: keys without quotes, `<|"|>` around text.
+    Gemma,
+    /// Function Gemma's: the same with `<escape>`.
+    GemmaEscape,
+}
+
+impl NotationName {
+    /// The notation; `wire` gives the bytes of a mark as the vocabulary has it.
+    #[must_use]
+    pub fn notation(self, wire: impl Fn(&str) -> Vec<u8>) -> Notation {
+        let quote = |mark: &str, is_raw: bool| Quote { mark: wire(mark), is_raw };
+        let python = |first: &str, second: &str| Notation {
+            equals: b'=',
+            end: b')',
+            bare_keys: false,
+            spaces: true,
+            python_words: true,
+            quotes: vec![quote(first, false), quote(second, false)],
+        };
+        let gemma = |mark: &str| Notation {
+            equals: b':',
+            end: b'}',
+            bare_keys: true,
+            spaces: false,
+            python_words: false,
+            quotes: vec![quote(mark, true)],
+        };
+        match self {
+            Self::Python => python("\"", "'"),
+            Self::PythonSingle => python("'", "\""),
+            Self::Gemma => gemma("<|\"|>"),
+            Self::GemmaEscape => gemma("<escape>"),
+        }
+    }
 }
 
 /// Where free text may stand in an answer with tools.
@@ -75,7 +128,7 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 21] = [
+const FILES: [&str; 40] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -97,6 +150,25 @@ const FILES: [&str; 21] = [
     include_str!("../../../families/gpt-oss.toml"),
     include_str!("../../../families/command-r7b.toml"),
     include_str!("../../../families/command-moe.toml"),
+    include_str!("../../../families/qwen3-coder.toml"),
+    include_str!("../../../families/step-3.5.toml"),
+    include_str!("../../../families/seed-oss.toml"),
+    include_str!("../../../families/glm-4.5.toml"),
+    include_str!("../../../families/glm-4.7.toml"),
+    include_str!("../../../families/ling-3.toml"),
+    include_str!("../../../families/minimax-m2.toml"),
+    include_str!("../../../families/minicpm-5.toml"),
+    include_str!("../../../families/hunyuan-3.toml"),
+    include_str!("../../../families/deepseek-v3.2.toml"),
+    include_str!("../../../families/deepseek-v4.toml"),
+    include_str!("../../../families/granite-3.toml"),
+    include_str!("../../../families/phi-4-mini.toml"),
+    include_str!("../../../families/firefunction.toml"),
+    include_str!("../../../families/llama-4.toml"),
+    include_str!("../../../families/olmo-3.toml"),
+    include_str!("../../../families/lfm2.toml"),
+    include_str!("../../../families/gemma-4.toml"),
+    include_str!("../../../families/function-gemma.toml"),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Family>>> = LazyLock::new(|| {
@@ -119,7 +191,13 @@ impl Family {
     /// Whether an answer by schema could be taken for a call.
     #[must_use]
     pub fn is_bare_json(&self) -> bool {
-        self.prose == Place::Instead && self.marker.starts_with('{')
+        self.prose == Place::Instead && self.marker.starts_with(['{', '['])
+    }
+
+    /// Whether arguments are written as JSON.
+    #[must_use]
+    pub fn writes_json(&self) -> bool {
+        self.parameter.is_none() && self.notation.is_none()
     }
 
     /// Where free text may stand beside calls.
@@ -135,14 +213,39 @@ impl Family {
     #[must_use]
     pub fn render_calls(&self, calls: &[ToolCall]) -> String {
         let one = |(i, call): (usize, &ToolCall)| {
-            let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+            let arguments = self.render_arguments(&call.arguments);
             // Why last: arguments come from strangers, and may hold what stands for something else.
             let head =
                 self.call.replace("$NAME", &call.name).replace("$ID", &call.id).replace("$INDEX", &i.to_string());
-            head.replacen("$ARGUMENTS", arguments, 1)
+            head.replacen("$ARGUMENTS", &arguments, 1)
         };
         let calls: Vec<String> = calls.iter().enumerate().map(one).collect();
         format!("{}{}{}", self.begin, calls.join(&self.between), self.end)
+    }
+
+    /// Writes a call's arguments. What is no JSON object stays as it is.
+    fn render_arguments(&self, arguments: &str) -> String {
+        let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
+        let Ok(Value::Object(map)) = serde_json::from_str(arguments) else { return arguments.to_owned() };
+        if let Some(notation) = &self.notation {
+            let notation = notation.notation(|mark| mark.as_bytes().to_vec());
+            let encoding = Encoding::Notation(Arc::new(notation));
+            let transcoder = Transcoder::new(&encoding, &mut Vec::new());
+            let rest = Value::Object(map).to_string().split_off(1);
+            let written = transcoder.readings(b"").iter().find_map(|r| transcoder.write(r, rest.as_bytes(), b""));
+            return written.and_then(|text| String::from_utf8(text).ok()).unwrap_or_else(|| arguments.to_owned());
+        }
+        let Some(parameter) = &self.parameter else { return arguments.to_owned() };
+        let one = |(key, value): (&String, &Value)| {
+            let (text, is_text) = match value {
+                Value::String(text) => (text.clone(), true),
+                other => (other.to_string(), false),
+            };
+            let (before, after) = parameter.split_once("$VALUE").unwrap_or((parameter, ""));
+            let before = before.replace("$STRING", if is_text { "true" } else { "false" });
+            format!("{}{text}{after}", before.replacen("$KEY", key, 1))
+        };
+        map.iter().map(one).collect()
     }
 
     /// Writes a tool's result.

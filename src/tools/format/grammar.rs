@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::ToolFormat;
-use crate::grammar::{Call, Calls, Prose, Spec, Style, quote, text_terminal, wire_parts};
+use super::{ToolFormat, schema_name};
+use crate::grammar::{Call, Calls, NO_FORCING, Prose, Spec, Style, quote, text_terminal, wire_parts};
 use crate::guard::{Bit, Frame, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
@@ -37,7 +37,7 @@ impl ToolFormat {
         preamble: Option<&Preamble>,
     ) -> Spec {
         let mut schemas: Vec<(String, Arc<Document>)> =
-            tools.iter().enumerate().map(|(i, tool)| (format!("tool_{i}"), Arc::clone(&tool.parameters))).collect();
+            tools.iter().enumerate().map(|(i, tool)| (schema_name(i), Arc::clone(&tool.parameters))).collect();
         // Source: OpenAI's function calling guide: a named function is called exactly once.
         let is_one = !parallel || !self.family.parallel || matches!(choice, ToolChoice::Named(_));
         let (calls, after_prose) =
@@ -75,8 +75,8 @@ impl ToolFormat {
             }
             let head = self.head.named(&tool.name);
             let behind_marker = if is_in_call { head.without(&self.marker) } else { head.clone() };
-            alternatives.push(format!("{} @tool_{i} {}", elements(&behind_marker), elements(&self.tail)));
-            each.push(Call { head, schema: format!("tool_{i}"), tail: self.tail.clone() });
+            alternatives.push(format!("{} @{} {}", elements(&behind_marker), schema_name(i), elements(&self.tail)));
+            each.push(Call { head, schema: schema_name(i), tail: self.tail.clone() });
         }
         let _ = writeln!(lark, "gen_call: {}", alternatives.join(" | "));
         let calls = Calls {
@@ -85,6 +85,7 @@ impl ToolFormat {
             between: self.between.clone(),
             end: self.end.clone(),
             prose,
+            form: self.form.clone(),
             each,
         };
         Spec { schemas, calls: Some(calls), around: self.text.clone(), preamble: preamble.cloned(), ..Spec::lark(lark) }
@@ -117,6 +118,9 @@ impl ToolFormat {
             let _ = writeln!(lark, "HOLDS_OPEN: {holds}");
             body.push_str(" & ~HOLDS_OPEN");
         }
+        let n_start = self.marker.iter().position(|byte| *byte == 0xFF).unwrap_or(0);
+        let (start, rest) = self.marker.split_at(n_start);
+        let (start, rest) = (wire_parts(start), wire_parts(rest));
         let mut first = body.clone();
         if let Some(text) = preamble.and_then(|p| p.open.as_ref()).and_then(|open| text_of(open)) {
             let _ = writeln!(lark, "THINKS: {} /(?s:.*)/", quote(&text));
@@ -127,6 +131,11 @@ impl ToolFormat {
             let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: text_open {name} text_close");
             let _ = match (&text, prose) {
                 (Some(_), Prose::Before) => writeln!(lark, "{prefix}prose_and_open[suffix=OPEN]: {name}"),
+                // Why in one: text takes whatever stands before a token.
+                _ if !start.is_empty() => {
+                    let closed = format!("({body}) & (/(?s:.+)/ {start})");
+                    writeln!(lark, "{name}_AND_OPEN: {closed}\n{prefix}prose_and_open: {name}_AND_OPEN {rest}")
+                }
                 _ => writeln!(lark, "{prefix}prose_and_open: {name} open"),
             };
         }
@@ -162,7 +171,7 @@ impl Layout<'_> {
     /// The grammar of an answer that is a text in `lang`.
     #[must_use]
     pub fn text_in(&self, lang: Lang) -> Spec {
-        let lark = self.around_element("TEXT", &text_terminal("TEXT", &lang));
+        let lark = self.unforced() + &self.around_element("TEXT", &text_terminal("TEXT", &lang));
         Spec { text: Some(lang), ..self.spec(lark) }
     }
 
@@ -172,7 +181,13 @@ impl Layout<'_> {
         if self.is_plain() {
             return Spec::lark(lark);
         }
-        Spec { grammars: vec![("derived".to_owned(), lark)], ..self.spec(self.around_element("@derived", "")) }
+        let around = self.unforced() + &self.around_element("@derived", "");
+        Spec { grammars: vec![("derived".to_owned(), lark)], ..self.spec(around) }
+    }
+
+    /// What a grammar from a stranger needs before a control token.
+    fn unforced(&self) -> String {
+        if self.around.1.is_empty() { String::new() } else { NO_FORCING.to_owned() }
     }
 
     /// The grammar of free text. Where the model may think, text that stands first must not begin as thinking does.

@@ -7,11 +7,11 @@ mod prompt;
 
 use std::sync::Arc;
 
-pub use family::{Family, Ids, Place};
+pub use family::{Family, Ids, NotationName, Place};
 pub use grammar::{Layout, Otherwise};
 
 use crate::grammar::Vocab;
-use crate::guard::{Bit, Frame};
+use crate::guard::{Bit, Elements, Form, Frame};
 
 /// A family's texts as the tokens of one vocabulary have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct ToolFormat {
     pub begin: Frame,
     /// Before a call's arguments.
     pub head: Frame,
+    /// How arguments are written, where they are not written as JSON.
+    pub form: Option<Form>,
     /// Behind them.
     pub tail: Frame,
     /// Between two calls.
@@ -48,6 +50,7 @@ impl ToolFormat {
             marker: vocab.wire_of(&family.marker),
             begin: frame(&family.begin),
             head: frame(head),
+            form: form(&family, vocab),
             tail: frame(tail),
             between: frame(&family.between),
             end: frame(&family.end),
@@ -69,3 +72,33 @@ fn frame(text: &str, vocab: &Vocab) -> Frame {
     let Some((at, n, hole)) = first else { return Frame::bytes(vocab.wire_of(text)) };
     Frame::bytes(vocab.wire_of(&text[..at])).then(&Frame(vec![hole.clone()])).then(&frame(&text[at + n..], vocab))
 }
+
+/// How a family's arguments are written, where they are not written as JSON.
+fn form(family: &Family, vocab: &Vocab) -> Option<Form> {
+    let notation = family.notation.map(|name| Form::Notation(Arc::new(name.notation(|mark| vocab.wire_of(mark)))));
+    let elements = || family.parameter.as_deref().and_then(|text| elements(text, vocab));
+    notation.or_else(|| elements().map(|elements| Form::Elements(Arc::new(elements))))
+}
+
+/// The elements of a text with `$KEY` and `$VALUE`.
+fn elements(text: &str, vocab: &Vocab) -> Option<Elements> {
+    let (open, rest) = text.split_once("$KEY")?;
+    let (between, close) = rest.split_once("$VALUE")?;
+    let wire = |text: &str| vocab.wire_of(text);
+    let before = |is_text: &str| wire(&between.replace("$STRING", is_text));
+    Some(Elements { open: wire(open), before_text: before("true"), before_json: before("false"), close: wire(close) })
+}
+
+/// What grammars call the arguments of the `i`-th tool.
+#[must_use]
+pub fn schema_name(i: usize) -> String {
+    format!("{SCHEMA}{i}")
+}
+
+/// The tool whose arguments grammars call so.
+#[must_use]
+pub fn index_of(schema_name: &str) -> Option<usize> {
+    schema_name.strip_prefix(SCHEMA)?.parse().ok()
+}
+
+const SCHEMA: &str = "tool_";

@@ -3,10 +3,11 @@
 //! Held back: partial characters, text that may be the beginning of a marker or of a stop string, whitespace around
 //! thinking; nothing else. The deltas of an answer, put together, do not depend on where its bytes were cut.
 
+mod calls;
+
 use super::delta::{Delta, SplitError, SplitOptions};
 use super::scan::{Json, longest_beginning, plain};
-use crate::guard::{Bit, Frame, Preamble, Stage, find};
-use crate::tools::format::Ids;
+use crate::guard::{Frame, Preamble, Stage, Transcoder, find};
 
 /// Where in the answer we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ enum Place {
     /// Before a part of a call's frame.
     Frame(Part, usize),
     Arguments(Json),
+    /// In arguments that are not written as JSON.
+    Elements,
     /// After a call.
     AfterCall,
     /// After the last call.
@@ -57,6 +60,10 @@ pub struct Split {
     trims: bool,
     name: String,
     id: Option<String>,
+    /// Reads arguments that are not written as JSON.
+    transcoder: Option<Transcoder>,
+    /// JSON of theirs that nobody was told of yet.
+    translated: Vec<u8>,
 }
 
 impl Split {
@@ -80,6 +87,8 @@ impl Split {
             trims: place == Place::Thinking,
             name: String::new(),
             id: None,
+            transcoder: None,
+            translated: Vec::new(),
         }
     }
 
@@ -121,7 +130,7 @@ impl Split {
     /// If the answer breaks the format of tool calls.
     pub fn finish(&mut self) -> Result<Vec<Delta>, SplitError> {
         // What breaks off around arguments is shown to nobody.
-        let is_text = !matches!(self.place, Place::Frame(..) | Place::AfterCall | Place::Over);
+        let is_text = !matches!(self.place, Place::Frame(..) | Place::Elements | Place::AfterCall | Place::Over);
         if is_text {
             self.take_characters(true);
         }
@@ -171,6 +180,7 @@ impl Split {
                 Place::Content => self.content(is_end, &mut deltas),
                 Place::Frame(part, bit) => self.frame(part, bit, &mut deltas)?,
                 Place::Arguments(json) => self.arguments(json, &mut deltas),
+                Place::Elements => self.elements(&mut deltas)?,
                 Place::AfterCall => self.after_call()?,
                 Place::Over if self.pending.trim_ascii().is_empty() => false,
                 Place::Over => return Err(self.broken()),
@@ -274,76 +284,6 @@ impl Split {
         found.is_some()
     }
 
-    /// Reads the next part of what stands around arguments.
-    fn frame(&mut self, part: Part, bit_idx: usize, deltas: &mut Vec<Delta>) -> Result<bool, SplitError> {
-        let (Some(format), Some(frames)) = (&self.options.format, &self.frames) else { return Ok(false) };
-        let frame = match part {
-            Part::First => &frames.first,
-            Part::Next => &frames.next,
-            Part::Tail => &format.tail,
-        };
-        let Some(bit) = frame.0.get(bit_idx) else {
-            if part == Part::Tail {
-                self.place = Place::AfterCall;
-                return Ok(true);
-            }
-            let (name, id) = (std::mem::take(&mut self.name), self.id.take());
-            deltas.push(Delta::CallStart { index: self.n_calls, id, name });
-            self.place = Place::Arguments(Json::default());
-            return Ok(true);
-        };
-        let n_taken = match bit {
-            Bit::Bytes(bytes) if self.pending.starts_with(bytes) => bytes.len(),
-            Bit::Bytes(bytes) if bytes.starts_with(&self.pending) => return Ok(false),
-            Bit::Bytes(_) => return Err(self.broken()),
-            Bit::Name | Bit::Id | Bit::Index => match bit.n_taken(&self.pending) {
-                // Why: more of it may come.
-                n if n == self.pending.len() => return Ok(false),
-                0 => return Err(self.broken()),
-                n => n,
-            },
-        };
-        let text = String::from_utf8_lossy(&self.pending[..n_taken]).into_owned();
-        match (bit, format.family.ids) {
-            (Bit::Name, _) => self.name = text,
-            (Bit::Id, _) => self.id = Some(text),
-            (Bit::Index, Ids::Functions) => self.id = Some(format!("functions.{}:{text}", self.name)),
-            (Bit::Index | Bit::Bytes(_), _) => {}
-        }
-        self.pending.drain(..n_taken);
-        self.place = Place::Frame(part, bit_idx + 1);
-        Ok(true)
-    }
-
-    fn arguments(&mut self, mut json: Json, deltas: &mut Vec<Delta>) -> bool {
-        let end = self.pending.iter().position(|byte| json.takes(*byte)).map(|at| at + 1);
-        let rest = self.pending.split_off(end.unwrap_or(self.pending.len()));
-        let fragment = plain(&std::mem::replace(&mut self.pending, rest));
-        deltas.push(Delta::CallArguments { index: self.n_calls, fragment });
-        self.place = if end.is_some() { Place::Frame(Part::Tail, 0) } else { Place::Arguments(json) };
-        if end.is_some() {
-            self.n_calls += 1;
-        }
-        end.is_some()
-    }
-
-    /// Finds out whether another call follows.
-    fn after_call(&mut self) -> Result<bool, SplitError> {
-        let (Some(format), Some(frames)) = (&self.options.format, &self.frames) else { return Ok(false) };
-        let (end, next) = (format.end.start(), frames.next.start());
-        if !end.is_empty() && self.pending.starts_with(end) {
-            self.pending.drain(..end.len());
-            self.place = Place::Over;
-            return Ok(true);
-        }
-        if self.pending.starts_with(next) {
-            self.place = Place::Frame(Part::Next, 0);
-            return Ok(true);
-        }
-        let may_become = |what: &[u8]| what.starts_with(&self.pending);
-        if may_become(end) || may_become(next) { Ok(false) } else { Err(self.broken()) }
-    }
-
     fn broken(&self) -> SplitError {
         let format = self.options.format.as_ref().map_or_else(|| "text".to_owned(), |f| f.family.name.clone());
         SplitError { format, at: String::from_utf8_lossy(&self.pending).chars().take(80).collect() }
@@ -351,91 +291,4 @@ impl Split {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::chat::Said;
-    use crate::tools::format::{Family, ToolFormat};
-    use proptest::prelude::*;
-
-    fn hermes() -> Option<Arc<ToolFormat>> {
-        let vocab = crate::engine::fake_vocab().expect("a vocabulary");
-        Some(Arc::new(ToolFormat::new(Family::generic(), &vocab)))
-    }
-
-    fn whole(options: SplitOptions, chunks: &[&[u8]]) -> (Said, bool) {
-        let mut split = Split::new(options);
-        let mut deltas = Vec::new();
-        for chunk in chunks {
-            deltas.extend(split.push(chunk).expect("well formed"));
-        }
-        deltas.extend(split.finish().expect("well formed"));
-        (deltas.iter().collect(), split.is_stopped())
-    }
-
-    fn split(chunks: &[&[u8]], stop: &[&str]) -> (String, Vec<(String, String)>, bool) {
-        let stop = stop.iter().map(|s| (*s).to_owned()).collect();
-        let options = SplitOptions { format: hermes(), calls_follow_text: true, stop, ..SplitOptions::default() };
-        let (said, is_stopped) = whole(options, chunks);
-        (said.content, said.calls.into_iter().map(|call| (call.name, call.arguments)).collect(), is_stopped)
-    }
-
-    const TEXT: &str = "É <tool <tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"}\\\"{\", \"b\": [{}]}}\n</tool_call>\n<tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>";
-
-    #[test]
-    fn finds_content_and_calls() {
-        let (content, calls, stopped) = split(&[TEXT.as_bytes()], &[]);
-        assert_eq!(content, "É <tool ");
-        let expected = [("f", "{\"a\": \"}\\\"{\", \"b\": [{}]}"), ("g", "{}")];
-        assert_eq!(calls, expected.map(|(n, a)| (n.to_owned(), a.to_owned())));
-        assert!(!stopped);
-    }
-
-    #[test]
-    fn stops_before_the_stop_string() {
-        assert_eq!(split(&[b"one tw", b"o three"], &["two", "three"]), ("one ".into(), vec![], true));
-        assert_eq!(split(&[b"one tw"], &["two"]), ("one tw".into(), vec![], false));
-    }
-
-    #[test]
-    fn text_that_no_call_may_follow_may_hold_the_marker() {
-        let options = SplitOptions { format: hermes(), ..SplitOptions::default() };
-        for (chunks, content, n_calls) in [
-            (&["{\"a\": \"<tool", "_call>w\"}"][..], "{\"a\": \"<tool_call>w\"}", 0),
-            (&["<tool", "_call>\n{\"name\": \"f\", \"arguments\": {}", "}\n</tool_call>"], "", 1),
-            (&["<too", "l"], "<tool", 0),
-        ] {
-            let mut split = Split::new(options.clone());
-            let mut deltas: Vec<Delta> = Vec::new();
-            chunks.iter().for_each(|chunk| deltas.extend(split.push(chunk.as_bytes()).expect("well formed")));
-            deltas.extend(split.finish().expect("well formed"));
-            let text: String = deltas
-                .iter()
-                .filter_map(|d| if let Delta::Content(text) = d { Some(text.as_str()) } else { None })
-                .collect();
-            let started = deltas.iter().filter(|d| matches!(d, Delta::CallStart { .. })).count();
-            assert_eq!((text.as_str(), started), (content, n_calls), "{chunks:?}");
-        }
-    }
-
-    #[test]
-    fn broken_formats_are_errors() {
-        let mut split =
-            Split::new(SplitOptions { format: hermes(), calls_follow_text: true, ..SplitOptions::default() });
-        assert!(split.push(b"<tool_call>{\"nome\"").is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn cuts_do_not_matter(text in prop_oneof![Just(TEXT.as_bytes().to_vec()), prop::collection::vec(any::<u8>(), 0..40), "(a|b|ab|é){0,20}".prop_map(String::into_bytes)],
-                              cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12)) {
-            prop_assume!(text.as_slice() == TEXT.as_bytes() || !text.windows(11).any(|w| w == b"<tool_call>"));
-            let mut at: Vec<usize> = cuts.iter().map(|c| c.index(text.len() + 1)).collect();
-            at.extend([0, text.len()]);
-            at.sort_unstable();
-            let chunks: Vec<&[u8]> = at.windows(2).map(|w| &text[w[0]..w[1]]).collect();
-            prop_assert_eq!(split(&chunks, &["bab"]), split(&[text.as_slice()], &["bab"]));
-        }
-    }
-}
+mod tests;

@@ -2,46 +2,35 @@
 //!
 //! The mask has already seen to the syntax. Every step can be taken back: what a token changed is written to a log.
 
+mod opening;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::escape::Escape;
-use super::frame::{Frame, Preamble, Stage};
 use super::plain::write_plain;
+use super::transcode::Transcoder;
 use super::veto::{MAX_NESTING, Veto};
 use super::watch::{Length, WatchId, Watches};
-
-/// Where the JSON of an answer begins.
-#[derive(Clone, Debug, Default)]
-pub struct Places {
-    /// What may stand before all that; no JSON of the answer is in it.
-    pub preamble: Option<Preamble>,
-    /// The answer is JSON from its first byte, unless it begins with one of the texts of `after`.
-    pub start: Option<Arc<Watches>>,
-    /// JSON begins after these texts.
-    pub after: Vec<(Frame, Arc<Watches>)>,
-}
-
-impl Places {
-    /// Whether there is nothing to guard anywhere.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.start.iter().chain(self.after.iter().map(|(_, watches)| watches)).all(|watches| watches.is_idle())
-    }
-}
+pub use opening::{Opening, Places};
 
 /// Follows one answer.
 #[derive(Clone, Debug)]
 pub struct Follower {
     places: Arc<Places>,
     watches: Option<Arc<Watches>>,
+    /// Reads arguments that are not written as JSON.
+    transcoder: Option<Box<Transcoder>>,
+    /// The answer so far, with JSON for what is not written as such.
     text: Vec<u8>,
     frames: Vec<Container>,
     state: State,
     /// Where the answer begins, once that is known.
     answer_at: Option<usize>,
+    /// Whether JSON has begun anywhere.
+    has_begun: bool,
     log: Vec<Undo>,
     steps: Vec<Step>,
 }
@@ -83,10 +72,11 @@ enum Undo {
     Popped(Container),
     Seen(String),
     Counted,
-    Began,
+    Began { is_first: bool },
     AnswerAt,
     ValueWatch(Option<WatchId>),
     Ended(Option<Arc<Watches>>),
+    Transcoder(Option<Box<Transcoder>>),
 }
 
 /// The state before a token.
@@ -107,10 +97,12 @@ impl Follower {
         Self {
             places,
             watches,
+            transcoder: None,
             text: Vec::new(),
             frames: Vec::new(),
             state,
             answer_at,
+            has_begun: false,
             log: Vec::new(),
             steps: Vec::new(),
         }
@@ -122,8 +114,11 @@ impl Follower {
     /// With the veto; then nothing has changed.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<(), Veto> {
         self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state: self.state });
+        if self.transcoder.is_some() {
+            self.log.push(Undo::Transcoder(self.transcoder.clone()));
+        }
         for byte in bytes {
-            if let Err(veto) = self.byte(*byte) {
+            if let Err(veto) = self.wire_byte(*byte) {
                 self.rollback(1);
                 return Err(veto);
             }
@@ -210,9 +205,13 @@ impl Follower {
                 self.frames.pop();
             }
             Undo::Popped(frame) => self.frames.push(frame),
-            Undo::Began => self.watches = None,
+            Undo::Began { is_first } => {
+                self.watches = None;
+                self.has_begun = !is_first;
+            }
             Undo::AnswerAt => self.answer_at = None,
             Undo::Ended(watches) => self.watches = watches,
+            Undo::Transcoder(transcoder) => self.transcoder = transcoder,
             Undo::Seen(_) | Undo::Counted | Undo::ValueWatch(_) => {
                 let frame = self.frames.last_mut().expect("it was there when this was logged");
                 match undo {
@@ -221,7 +220,7 @@ impl Follower {
                     }
                     Undo::Counted => frame.n_items -= 1,
                     Undo::ValueWatch(watch) => frame.value_watch = watch,
-                    Undo::Pushed | Undo::Popped(_) | Undo::Began | Undo::AnswerAt | Undo::Ended(_) => {}
+                    _ => unreachable!("matched above"),
                 }
             }
         }
@@ -231,7 +230,7 @@ impl Follower {
         self.text.push(byte);
         let at = self.text.len() - 1;
         match self.state {
-            State::Outside => self.outside(),
+            State::Outside => return self.outside(),
             State::InString { start, is_key, n_chars, escape } => {
                 if escape == Escape::No && byte == b'"' {
                     self.state = State::Between;
@@ -263,51 +262,6 @@ impl Follower {
             State::Between => return self.between(byte),
         }
         Ok(())
-    }
-
-    /// Looks for a text after which JSON begins.
-    fn outside(&mut self) {
-        let places = Arc::clone(&self.places);
-        let Some(answer_at) = self.answer_at.or_else(|| self.look_for_answer(&places)) else { return };
-        if let Some(start) = &places.start
-            && let text = self.text[answer_at..].trim_ascii_start()
-            && let Some(first) = text.first().copied()
-            && self.log.iter().all(|undo| matches!(undo, Undo::AnswerAt))
-        {
-            // Why: no marker of calls that may stand in place of JSON begins as JSON does.
-            let is_marker = places.after.iter().any(|(marker, _)| marker.start().first() == Some(&first));
-            if !is_marker && text.len() == 1 {
-                let at = self.text.len() - 1;
-                self.begin(start);
-                // Why: nothing can be wrong with the first byte of a value but for a number, which goes on.
-                let _ = self.before(first, at);
-                return;
-            }
-        }
-        let found = places.after.iter().find(|(marker, _)| marker.ends(&self.text[answer_at..]));
-        if let Some((_, watches)) = found {
-            self.begin(watches);
-        }
-    }
-
-    /// Whether the preamble has ended, or turned out to be none.
-    fn look_for_answer(&mut self, places: &Places) -> Option<usize> {
-        let preamble = places.preamble.as_ref()?;
-        let may_end = self.text.ends_with(&preamble.close);
-        let may_be_none = preamble.open.as_ref().is_some_and(|open| self.text.len() <= open.len());
-        if !may_end && !may_be_none {
-            return None;
-        }
-        let Stage::Answer(at) = preamble.stage(&self.text) else { return None };
-        self.answer_at = Some(at);
-        self.log.push(Undo::AnswerAt);
-        Some(at)
-    }
-
-    fn begin(&mut self, watches: &Arc<Watches>) {
-        self.watches = Some(Arc::clone(watches));
-        self.log.push(Undo::Began);
-        self.state = State::BeforeValue;
     }
 
     fn before(&mut self, byte: u8, at: usize) -> Result<(), Veto> {
@@ -407,6 +361,14 @@ impl Follower {
     /// Whether `bytes` keep the open string within its length.
     #[must_use]
     pub fn fits(&self, bytes: &[u8]) -> bool {
+        let mut json = Vec::new();
+        let bytes = match self.transcoder.clone() {
+            None => bytes,
+            Some(mut transcoder) => {
+                bytes.iter().for_each(|byte| transcoder.push(*byte, &mut json));
+                &json
+            }
+        };
         let (State::InString { mut escape, .. }, Some(mut room)) = (self.state, self.room_in_string()) else {
             return true;
         };

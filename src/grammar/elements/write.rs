@@ -1,0 +1,200 @@
+//! Elements as rules and terminals.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use llguidance::derivre::RegexAst;
+use sha2::{Digest, Sha256};
+
+use super::forms::Forms;
+use crate::grammar::emit::emit_containers;
+use crate::grammar::lark::{Writer, may_be_over_unseen, quote, write};
+use crate::grammar::shape::Shapes;
+use crate::grammar::spelling::Spelling;
+use crate::grammar::terminal::string;
+use crate::grammar::until::up_to;
+use crate::guard::{Content, Elements, Keys};
+use crate::schema::pattern::{self, Lang};
+
+/// What text must not be where JSON may stand in its place. The transcoder reads by the same rule.
+static READS_AS_JSON: LazyLock<Lang> = LazyLock::new(|| {
+    let white = r"[ \t\n\f\r]*";
+    let number = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?";
+    let json = format!(r#"{white}(?:[{{\["][\s\S]*|(?:true|false|null|{number}){white})"#);
+    pattern::whole(&json).expect("a fixed pattern")
+});
+
+/// A key, or those that the schema leaves open.
+pub(super) struct Key<'a> {
+    pub(super) text: Option<&'a String>,
+    pub(super) lang: Lang,
+}
+
+/// Writes one grammar.
+pub(super) struct Emitter<'a> {
+    shapes: &'a Shapes,
+    keys: Arc<Keys>,
+    pub(super) out: Writer,
+    n_terminals: usize,
+    /// Grammars of JSON, by their names.
+    pub(super) values: HashMap<String, String>,
+    /// Whether forced tokens cannot be told.
+    pub(super) no_forcing: bool,
+}
+
+/// A part of an element.
+enum Bit {
+    /// Bytes of the format.
+    Wire(Vec<u8>),
+    /// What a key or value may be.
+    Hole(RegexAst),
+    /// A grammar of JSON.
+    Value(String),
+}
+
+impl<'a> Emitter<'a> {
+    pub(super) fn new(shapes: &'a Shapes, keys: Arc<Keys>) -> Self {
+        let (out, values) = (Writer::default(), HashMap::new());
+        Self { shapes, keys, out, n_terminals: 0, values, no_forcing: false }
+    }
+
+    /// The ways to write a key with its value.
+    pub(super) fn element(&mut self, key: &Key<'_>, forms: &Forms) -> Vec<String> {
+        let elements = Arc::clone(&self.keys.elements);
+        let content = match key.text {
+            Some(key) => self.keys.content(key.as_bytes()),
+            None => self.keys.others,
+        };
+        let mut ways = Vec::new();
+        let is_told = content != Content::Either || elements.tells();
+        let text = |lang: &Lang| match is_told {
+            true => lang.clone(),
+            false => Lang::and(vec![lang.clone(), Lang::complement(READS_AS_JSON.clone())]),
+        };
+        if !forms.texts.is_empty() {
+            let texts: Vec<Lang> = forms.texts.iter().map(text).collect();
+            ways.push(self.with_text(key, &texts, &elements));
+        }
+        let mut scalars = forms.scalars.clone();
+        if content == Content::Either {
+            scalars.extend(forms.texts.iter().map(|lang| string(lang, self.shapes.spelling(lang), "")));
+        }
+        if !scalars.is_empty() {
+            let close = Bit::Wire(elements.close.clone());
+            ways.push(self.sequence(key.before(&elements, false), vec![Bit::Hole(any(scalars)), close]));
+        }
+        if !forms.containers.is_empty() || forms.any_container {
+            let lark = write(&emit_containers(self.shapes, &forms.containers, forms.any_container), true);
+            let hash: String =
+                Sha256::digest(lark.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+            let name = format!("json_{hash}");
+            self.values.insert(name.clone(), lark);
+            let rest = vec![Bit::Value(name), Bit::Wire(elements.close.clone())];
+            ways.push(self.sequence(key.before(&elements, false), rest));
+        }
+        ways
+    }
+
+    /// A way to write text, up to the first place where what closes it stands.
+    fn with_text(&mut self, key: &Key<'_>, texts: &[Lang], elements: &Elements) -> String {
+        let text = any(texts.iter().map(|lang| string(lang, Spelling::Raw, "")).collect());
+        let before = || key.before(elements, true);
+        let close = || Bit::Wire(elements.close.clone());
+        if let Some(closed) = std::str::from_utf8(&elements.close)
+            .ok()
+            .map(|close| up_to(text.clone(), texts.iter().any(Lang::is_all), close))
+        {
+            return self.sequence(before(), vec![Bit::Hole(closed)]);
+        }
+        // A control token closes it, and no text holds one.
+        if !ends_in_token(&elements.before_text) || elements.close.first() != Some(&0xFF) {
+            return self.sequence(before(), vec![Bit::Hole(text), close()]);
+        }
+        // Why apart: a terminal of no text at all is none for the lexer.
+        let with = self.sequence(before(), vec![Bit::Hole(not_empty(text)), close()]);
+        if texts.iter().any(Lang::is_nullable) {
+            let without = self.sequence(before(), vec![close()]);
+            return format!("{with}\n  | {without}");
+        }
+        with
+    }
+
+    /// Writes bits as terminals, each as long as can be, and control tokens by their ids.
+    fn sequence(&mut self, before: Vec<Bit>, rest: Vec<Bit>) -> String {
+        let mut elements = Vec::new();
+        let mut run: Vec<RegexAst> = Vec::new();
+        for bit in before.into_iter().chain(rest) {
+            match bit {
+                Bit::Hole(ast) => run.push(ast),
+                Bit::Value(name) => {
+                    self.end_run(&mut run, &mut elements);
+                    elements.push(format!("@{name}"));
+                }
+                Bit::Wire(bytes) => {
+                    for (i, part) in bytes.split(|byte| *byte == 0xFF).enumerate() {
+                        let text = String::from_utf8_lossy(part);
+                        let text = match (i, text.split_once(']')) {
+                            (0, _) | (_, None) => text.as_ref(),
+                            (_, Some((token, text))) => {
+                                self.no_forcing |= run.iter().any(may_be_over_unseen);
+                                self.end_run(&mut run, &mut elements);
+                                elements.push(format!("<{token}]>"));
+                                text
+                            }
+                        };
+                        run.extend((!text.is_empty()).then(|| RegexAst::Literal(text.to_owned())));
+                    }
+                }
+            }
+        }
+        self.end_run(&mut run, &mut elements);
+        elements.join(" ")
+    }
+
+    fn end_run(&mut self, run: &mut Vec<RegexAst>, elements: &mut Vec<String>) {
+        let parts = std::mem::take(run);
+        let texts: Option<Vec<&str>> = parts
+            .iter()
+            .map(|part| if let RegexAst::Literal(text) = part { Some(text.as_str()) } else { None })
+            .collect();
+        match texts {
+            Some(texts) if texts.is_empty() => {}
+            Some(texts) => elements.push(quote(&texts.concat())),
+            None => {
+                let name = format!("E{}", self.n_terminals);
+                self.n_terminals += 1;
+                self.out.terminal(&name, &RegexAst::Concat(parts));
+                elements.push(name);
+            }
+        }
+    }
+}
+
+impl Key<'_> {
+    /// What stands before the value.
+    fn before(&self, elements: &Elements, is_text: bool) -> Vec<Bit> {
+        let key = match self.text {
+            Some(text) => Bit::Wire(text.clone().into_bytes()),
+            None if ends_in_token(&elements.open) && elements.key_end() == 0xFF => {
+                Bit::Hole(not_empty(string(&self.lang, Spelling::Raw, "")))
+            }
+            None => Bit::Hole(string(&self.lang, Spelling::Raw, "")),
+        };
+        let between = if is_text { &elements.before_text } else { &elements.before_json };
+        vec![Bit::Wire(elements.open.clone()), key, Bit::Wire(between.clone())]
+    }
+}
+
+fn any(mut parts: Vec<RegexAst>) -> RegexAst {
+    if parts.len() == 1 { parts.remove(0) } else { RegexAst::Or(parts) }
+}
+
+fn not_empty(text: RegexAst) -> RegexAst {
+    RegexAst::And(vec![text, RegexAst::Regex("(?s:.+)".to_owned())])
+}
+
+/// Whether the last of these bytes are a control token.
+fn ends_in_token(bytes: &[u8]) -> bool {
+    let last = bytes.iter().rposition(|byte| *byte == 0xFF).map(|at| &bytes[at..]);
+    last.is_some_and(|token| token.iter().position(|byte| *byte == b']') == Some(token.len() - 1))
+}

@@ -1,0 +1,117 @@
+//! Where JSON begins in an answer, and bytes that are not JSON on their way to it.
+
+use std::sync::Arc;
+
+use super::{Follower, State, Undo};
+use crate::guard::encoding::Encoding;
+use crate::guard::frame::{Frame, Preamble, Stage};
+use crate::guard::transcode::{Progress, Transcoder};
+use crate::guard::veto::Veto;
+use crate::guard::watch::Watches;
+
+/// Where the JSON of an answer begins.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// What may stand before all that; no JSON of the answer is in it.
+    pub preamble: Option<Preamble>,
+    /// The answer is JSON from its first byte, unless it begins with one of the texts of `after`.
+    pub start: Option<Arc<Watches>>,
+    /// JSON begins after these texts.
+    pub after: Vec<Opening>,
+}
+
+/// A text after which JSON begins.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The text.
+    pub head: Frame,
+    /// The same for the first that begins, with what only stands before that: text before it may hold the like of a
+    /// head.
+    pub first: Frame,
+    /// What is looked at in the JSON.
+    pub watches: Arc<Watches>,
+    /// How the JSON is written, where it is not written as such.
+    pub encoding: Option<Arc<Encoding>>,
+}
+
+impl Places {
+    /// Whether there is nothing to guard anywhere.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.start.iter().chain(self.after.iter().map(|opening| &opening.watches)).all(|watches| watches.is_idle())
+    }
+}
+
+impl Follower {
+    /// Takes a byte of a token: of the answer's text, or of arguments in another form.
+    pub(super) fn wire_byte(&mut self, byte: u8) -> Result<(), Veto> {
+        let Some(transcoder) = &mut self.transcoder else { return self.byte(byte) };
+        let mut json = Vec::new();
+        transcoder.push(byte, &mut json);
+        let behind = if transcoder.progress() == Progress::Over { transcoder.held().to_vec() } else { Vec::new() };
+        let is_over = !behind.is_empty();
+        json.into_iter().try_for_each(|byte| self.byte(byte))?;
+        if is_over {
+            self.transcoder = None;
+            self.text.extend_from_slice(&behind);
+        }
+        Ok(())
+    }
+
+    /// Looks for a text after which JSON begins.
+    pub(super) fn outside(&mut self) -> Result<(), Veto> {
+        let places = Arc::clone(&self.places);
+        let Some(answer_at) = self.answer_at.or_else(|| self.look_for_answer(&places)) else { return Ok(()) };
+        if let Some(start) = &places.start
+            && let text = self.text[answer_at..].trim_ascii_start()
+            && let Some(first) = text.first().copied()
+            && self.log.iter().all(|undo| matches!(undo, Undo::AnswerAt))
+        {
+            // Why: no marker of calls that may stand in place of JSON begins as JSON does.
+            let is_marker = places.after.iter().any(|opening| opening.head.start().first() == Some(&first));
+            if !is_marker && text.len() == 1 {
+                let at = self.text.len() - 1;
+                self.begin(start);
+                return self.before(first, at);
+            }
+        }
+        let answer = &self.text[answer_at..];
+        let (before, last) = answer.split_at(answer.len().saturating_sub(1));
+        let ends = |opening: &&Opening| match opening.head.ends_in_name() {
+            false => opening.head.ends(answer),
+            // Why: the name may go on, and be another tool's.
+            true => Frame::ends_name(last) && opening.head.ends(before),
+        };
+        let Some(opening) = places.after.iter().find(ends) else { return Ok(()) };
+        let goes_on = if opening.head.ends_in_name() { self.text.pop() } else { None };
+        self.begin(&opening.watches);
+        if let Some(encoding) = &opening.encoding {
+            let mut json = Vec::new();
+            self.log.push(Undo::Transcoder(self.transcoder.take()));
+            self.transcoder = Some(Box::new(Transcoder::new(encoding, &mut json)));
+            json.into_iter().try_for_each(|byte| self.byte(byte))?;
+        }
+        goes_on.map_or(Ok(()), |byte| self.wire_byte(byte))
+    }
+
+    /// Whether the preamble has ended, or turned out to be none.
+    fn look_for_answer(&mut self, places: &Places) -> Option<usize> {
+        let preamble = places.preamble.as_ref()?;
+        let may_end = self.text.ends_with(&preamble.close);
+        let may_be_none = preamble.open.as_ref().is_some_and(|open| self.text.len() <= open.len());
+        if !may_end && !may_be_none {
+            return None;
+        }
+        let Stage::Answer(at) = preamble.stage(&self.text) else { return None };
+        self.answer_at = Some(at);
+        self.log.push(Undo::AnswerAt);
+        Some(at)
+    }
+
+    fn begin(&mut self, watches: &Arc<Watches>) {
+        self.watches = Some(Arc::clone(watches));
+        self.log.push(Undo::Began { is_first: !self.has_begun });
+        self.has_begun = true;
+        self.state = State::BeforeValue;
+    }
+}

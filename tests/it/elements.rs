@@ -1,0 +1,260 @@
+//! Arguments that are written as elements: whatever the schema, the mask with its guard takes exactly what, read back,
+//! the independent check takes; every beginning has an ending; what a random model writes is valid.
+//!
+//! `DRAWPLATE_RANDOM_SCHEMAS=100000` makes a long run of it (scripts/long-run).
+
+use std::sync::Arc;
+
+use drawplate::chat::SplitOptions;
+use drawplate::grammar::{Budget, Compiled, Compiler, GrammarError, Verdict, Vocab, in_declared_order};
+use drawplate::guard::{Check, Progress, Transcoder};
+use drawplate::schema::{Document, ErrorKind, Limits};
+use drawplate::tools::format::{Otherwise, ToolFormat};
+use drawplate::tools::{Tool, ToolCall, ToolChoice};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use crate::support::formats::{encodings, formats, take_apart, tokens_of};
+use crate::support::strategies::{schema, value};
+
+/// A tool, and what may be called.
+struct Case<'a> {
+    format: &'a ToolFormat,
+    vocab: &'a Vocab,
+    compiled: Arc<Compiled>,
+    check: Check,
+    options: SplitOptions,
+}
+
+/// A tool named `f` with these parameters; nothing where the schema is refused.
+fn case<'a>(format: &'a ToolFormat, vocab: &'a Vocab, schema: &Value) -> Result<Option<Case<'a>>, TestCaseError> {
+    let Ok(document) = Document::parse(schema.clone(), Limits::default()) else { return Ok(None) };
+    let Ok(check) = Check::of(&document) else { return Ok(None) };
+    let tools = [Tool { name: "f".into(), description: None, parameters: Arc::new(document) }];
+    let compiler = Compiler::new(vocab, Budget { cache_bytes: 0, ..Budget::default() }).unwrap();
+    let spec = format.spec(&tools, &ToolChoice::Named("f".into()), false, &Otherwise::Prose, None);
+    let compiled = match compiler.compile(&spec) {
+        Ok(compiled) => compiled,
+        Err(GrammarError::Schema { error, .. }) => {
+            let is_name = matches!(&error.kind, ErrorKind::Other(why) if why.contains("parameter's name"));
+            let is_usual =
+                matches!(error.kind, ErrorKind::Unsatisfiable(_) | ErrorKind::TooComplex(_) | ErrorKind::OutOfTime(_));
+            prop_assert!(is_usual || is_name, "refused: {error}");
+            return Ok(None);
+        }
+        Err(error) => return Err(TestCaseError::fail(error.to_string())),
+    };
+    let options = SplitOptions {
+        format: Some(Arc::new(format.clone())),
+        encodings: encodings(&tools, &compiled),
+        ..SplitOptions::default()
+    };
+    Ok(Some(Case { format, vocab, compiled, check, options }))
+}
+
+impl Case<'_> {
+    fn written(&self, arguments: &str) -> String {
+        let call = ToolCall { id: "abc123xyz".into(), name: "f".into(), arguments: arguments.into() };
+        self.format.family.render_calls(&[call])
+    }
+
+    /// Whether `text` is taken to its end; endings are looked at on the way.
+    fn takes(&self, text: &str) -> Result<bool, TestCaseError> {
+        let mut matcher = self.compiled.matcher();
+        let tokens = tokens_of(text, self.vocab);
+        for (n, token) in tokens.iter().enumerate() {
+            if n % 3 == 0
+                && let Some(ending) = matcher.closing_tokens()
+            {
+                self.is_valid([&tokens[..n], &ending].concat().as_slice())?;
+            }
+            if matcher.is_stopped() || !matcher.allows(*token).map_err(|e| TestCaseError::fail(e.to_string()))? {
+                return Ok(false);
+            }
+            if matcher.accept(*token).map_err(|e| TestCaseError::fail(e.to_string()))? != Verdict::Taken {
+                return Ok(false);
+            }
+        }
+        Ok(matcher.is_stopped() || matcher.is_accepting().unwrap_or(false))
+    }
+
+    /// Asserts that an answer is one valid call.
+    fn is_valid(&self, tokens: &[u32]) -> Result<Value, TestCaseError> {
+        let said = take_apart(tokens, self.vocab, &self.options);
+        let text = || tokens.iter().flat_map(|token| self.vocab.wire(*token).into_owned()).collect::<Vec<u8>>();
+        prop_assert_eq!(said.calls.len(), 1, "{:?}: {}", said, String::from_utf8_lossy(&text()));
+        let judged = self.check.judge(&said.calls[0].arguments);
+        prop_assert!(judged.is_ok(), "{:?}: {:?}: {}", judged, said, String::from_utf8_lossy(&text()));
+        Ok(judged.unwrap())
+    }
+
+    /// What the arguments in `text` are, read back without any grammar.
+    fn read_back(&self, text: &str) -> Option<String> {
+        let wire = self.vocab.wire_of(text);
+        let head = self.format.opening().named("f").filled();
+        let mut json = Vec::new();
+        let mut transcoder = Transcoder::new(&self.options.encodings["f"], &mut json);
+        let rest = wire.strip_prefix(head.as_slice())?;
+        rest.iter().for_each(|byte| transcoder.push(*byte, &mut json));
+        let is_whole = transcoder.progress() == Progress::Over;
+        let tail = self.format.tail.then(&self.format.end).filled();
+        String::from_utf8(json).ok().filter(|_| is_whole && transcoder.held() == tail)
+    }
+
+    /// A random model, and its answer.
+    fn walk(&self, rng: &mut ChaCha8Rng) -> Result<(), TestCaseError> {
+        let mut matcher = self.compiled.matcher();
+        let mut tokens = Vec::new();
+        let fail = |error: drawplate::grammar::MatcherError| TestCaseError::fail(error.to_string());
+        for _ in 0..rng.random_range(0..120) {
+            if matcher.is_stopped() {
+                break;
+            }
+            let mut mask = matcher.mask().map_err(fail)?;
+            let mut taken = false;
+            while !taken && mask.n_allowed() > 0 {
+                let mut allowed = Vec::new();
+                mask.for_each(|token| allowed.push(token));
+                // Marks and letters as often as all the rest, or nothing but noise would be written.
+                let is_plain =
+                    |token: &u32| matches!(self.vocab.bytes(*token), [byte] if b"<>/\n\"{}[],:0a".contains(byte));
+                let plain: Vec<u32> = allowed.iter().copied().filter(is_plain).collect();
+                let from = if rng.random_bool(0.5) && !plain.is_empty() { &plain } else { &allowed };
+                let token = from[rng.random_range(0..from.len())];
+                taken = !self.vocab.is_end(token) && matcher.accept(token).map_err(fail)? == Verdict::Taken;
+                if taken {
+                    tokens.push(token);
+                }
+                mask.forbid(token);
+            }
+            if !taken {
+                break;
+            }
+        }
+        if let Some(ending) = matcher.closing_tokens() {
+            tokens.extend(ending);
+            self.is_valid(&tokens)?;
+        }
+        Ok(())
+    }
+}
+
+fn holds(case: &Case<'_>, schema: &Value, values: &[Value]) -> Result<(), TestCaseError> {
+    let Ok(document) = Document::parse(schema.clone(), Limits::default()) else { return Ok(()) };
+    for value in values {
+        let plain = in_declared_order(&document, value);
+        let text = case.written(&plain);
+        let read = case.read_back(&text);
+        let is_valid = read.as_ref().is_some_and(|read| case.check.judge(read).is_ok());
+        prop_assert_eq!(case.takes(&text)?, is_valid, "{} is {:?}", text, read);
+        if is_valid {
+            let said = take_apart(&tokens_of(&text, case.vocab), case.vocab, &case.options);
+            prop_assert_eq!(said.calls.first().map(|call| call.arguments.clone()), read);
+        }
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(schema.to_string().len() as u64);
+    (0..3).try_for_each(|_| case.walk(&mut rng))
+}
+
+#[test]
+fn arguments_are_enforced_exactly() {
+    let formats: Vec<(ToolFormat, Vocab)> = formats().into_iter().filter(|(format, _)| format.form.is_some()).collect();
+    assert!(formats.len() > 20);
+    let asked = std::env::var("DRAWPLATE_RANDOM_SCHEMAS").ok().and_then(|n| n.parse().ok());
+    let config =
+        Config { cases: asked.unwrap_or(600), failure_persistence: None, max_shrink_iters: 1000, ..Config::default() };
+    let object = |schema: Value| match schema {
+        Value::Object(mut map) => {
+            map.insert("type".into(), "object".into());
+            Value::Object(map)
+        }
+        other => json!({"type": "object", "additionalProperties": other}),
+    };
+    let objects = value().prop_map(|value| if value.is_object() { value } else { json!({"a": value}) });
+    let objects = proptest::collection::vec(objects, 6);
+    let strategy = (schema().prop_map(object), objects, 0..formats.len());
+    let mut runner = match asked {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
+    let holds = |(schema, values, i): (Value, Vec<Value>, usize)| {
+        let (format, vocab) = &formats[i];
+        let what =
+            format!("{}, {}", format.family.name, if vocab.control_names().count() > 5 { "tokens" } else { "text" });
+        let name = |error: TestCaseError| match error {
+            TestCaseError::Fail(why) => TestCaseError::fail(format!("{what}: {why}")),
+            other => other,
+        };
+        match case(format, vocab, &schema).map_err(name)? {
+            Some(case) => holds(&case, &schema, &values).map_err(name),
+            None => Ok(()),
+        }
+    };
+    runner.run(&strategy, holds).unwrap();
+}
+
+/// What is taken, and what is not, in the format of Qwen 3 Coder: a schema, arguments, and what they are in JSON.
+#[test]
+fn text_stands_as_it_is_and_is_what_the_schema_says() {
+    let all = formats();
+    let (format, vocab) = all.iter().find(|(format, _)| format.family.name == "qwen3-coder").unwrap();
+    let one = |key: &str, value: &str| format!("<parameter={key}>\n{value}\n</parameter>\n");
+    let not_empty =
+        json!({"oneOf": [{"minimum": 0, "$ref": "#y"}, true], "$defs": {"y": {"enum": [{}], "$anchor": "y"}}});
+    let colour = json!({"properties": {"c": {"enum": ["red", "<b>", 7, "7", null]}}, "required": ["c"]});
+    let code = json!({"properties": {"c": {"type": "string", "pattern": "^[A-Z]{2}$"}}, "additionalProperties": false});
+    let text = json!({"properties": {"t": {"type": "string", "minLength": 2, "maxLength": 4}, "n": {"type": "integer"}},
+        "required": ["t", "n"], "additionalProperties": false});
+    for (schema, arguments, json) in [
+        (&not_empty, one("a", "null"), Some(json!({"a": null}))),
+        (&not_empty, String::new(), None),
+        (&colour, one("c", "red"), Some(json!({"c": "red"}))),
+        (&colour, one("c", "<b>"), Some(json!({"c": "<b>"}))),
+        (&colour, one("c", "7"), Some(json!({"c": 7}))),
+        (&colour, one("c", "\"7\""), Some(json!({"c": "7"}))),
+        (&colour, one("c", "null"), Some(json!({"c": null}))),
+        (&colour, one("c", "blue"), None),
+        (&colour, String::new(), None),
+        (&colour, one("c", "red") + &one("c", "red"), None),
+        (&code, one("c", "AB"), Some(json!({"c": "AB"}))),
+        (&code, one("c", "ab"), None),
+        (&code, one("c", "\"AB\""), None),
+        (&code, one("d", "AB"), None),
+        (&text, one("n", "4") + &one("t", "a\nb"), Some(json!({"n": 4, "t": "a\nb"}))),
+        (&text, one("t", "</p>") + &one("n", "-1"), Some(json!({"t": "</p>", "n": -1}))),
+        (&text, one("t", "abcde") + &one("n", "1"), None),
+        (&text, one("t", "a") + &one("n", "1"), None),
+        (&text, one("t", "ab") + &one("n", "one"), None),
+        (&text, one("t", "ab"), None),
+    ] {
+        let mut schema = schema.clone();
+        schema["type"] = "object".into();
+        let case = case(format, vocab, &schema).unwrap().unwrap();
+        let text = format!("<tool_call>\n<function=f>\n{arguments}</function>\n</tool_call>");
+        assert_eq!(case.takes(&text).unwrap(), json.is_some(), "{text} for {schema}");
+        if let Some(json) = json {
+            assert_eq!(case.is_valid(&tokens_of(&text, vocab)).unwrap(), json, "{text}");
+        }
+    }
+}
+
+/// A number that no parser holds has an ending all the same.
+#[test]
+fn endless_numbers_end() {
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    for (format, vocab) in formats().iter().filter(|(format, _)| format.form.is_some()) {
+        let case = case(format, vocab, &schema).unwrap().unwrap();
+        let whole = case.written("{\"n\": 1}");
+        let digits = format!("{}{}", &whole[..=whole.rfind('1').unwrap()], "7".repeat(400));
+        let mut matcher = case.compiled.matcher();
+        let mut tokens = tokens_of(&digits, vocab);
+        for token in &tokens {
+            assert_eq!(matcher.accept(*token).unwrap(), Verdict::Taken, "{}", format.family.name);
+        }
+        tokens.extend(matcher.closing_tokens().unwrap_or_else(|| panic!("{}: no ending", format.family.name)));
+        case.is_valid(&tokens).unwrap();
+    }
+}
