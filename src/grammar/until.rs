@@ -32,21 +32,21 @@ fn until(close: &str) -> Option<String> {
     if (3..chars.len()).any(overlaps) || rest.iter().enumerate().any(|(i, c)| c == first && i + 2 < chars.len()) {
         return None;
     }
-    let literal = |chars: &[char]| chars.iter().fold(String::new(), |out, c| out + &escaped(*c));
-    let (mut again, mut away) = (Vec::new(), Vec::new());
-    for (i, next) in rest.iter().enumerate() {
-        let begun = literal(&rest[..i]);
-        if next == first {
-            away.push(format!("{begun}[^{}]", escaped(*first)));
-        } else {
-            again.push(format!("{begun}{}", escaped(*first)));
-            away.push(format!("{begun}[^{}{}]", escaped(*next), escaped(*first)));
-        }
+    let literal: String = rest.iter().map(|c| escaped(*c)).collect();
+    // From behind: what leads back to where one character of `close` is there, and to where none is. Nested, since each
+    // beginning of `close` written down would be a square of its length.
+    let (mut again, mut away) = (String::new(), String::new());
+    for next in rest.iter().rev() {
+        let (c, is_first) = (escaped(*next), next == first);
+        let later = |text: &str| if text.is_empty() { String::new() } else { format!("|{c}(?:{text})") };
+        let other = if is_first { String::new() } else { escaped(*first) };
+        away = format!("[^{c}{other}]{}", later(&away));
+        again = if is_first { String::new() } else { format!("{other}{}", later(&again)) };
     }
     let first = escaped(*first);
-    let runs = if again.is_empty() { String::new() } else { format!("(?:{})*", again.join("|")) };
-    let back = if away.is_empty() { String::new() } else { format!("|{first}{runs}(?:{})", away.join("|")) };
-    Some(format!("(?:[^{first}]{back})*{first}{runs}{}", literal(rest)))
+    let runs = if again.is_empty() { String::new() } else { format!("(?:{again})*") };
+    let back = if away.is_empty() { String::new() } else { format!("|{first}{runs}(?:{away})") };
+    Some(format!("(?:[^{first}]{back})*{first}{runs}{literal}"))
 }
 
 fn escaped(c: char) -> String {

@@ -18,23 +18,23 @@ impl Emitter<'_> {
                 _ => self.rules.terminal(Terminal::Texts(texts.to_vec())),
             };
         };
-        let mut ways = Vec::new();
+        // Why together: there may be thousands, and each would be an alternative of its own.
+        let (mut strings, mut words) = (Vec::new(), Vec::new());
         for text in texts {
             match serde_json::from_str::<String>(text) {
-                Ok(text) => ways.push(vec![self.string(&Lang::literal(&text))]),
+                Ok(text) => strings.push(Lang::literal(&text)),
                 Err(_) => {
-                    ways.push(vec![self.text(text)]);
-                    let python = match text.as_str() {
-                        "true" => "True",
-                        "false" => "False",
-                        "null" => "None",
-                        _ => continue,
-                    };
-                    if notation.python_words {
-                        ways.push(vec![self.text(python)]);
-                    }
+                    let python = notation.python_words.then_some(text.as_str()).and_then(in_python);
+                    words.extend([text.as_str()].into_iter().chain(python).map(str::to_owned));
                 }
             }
+        }
+        let mut ways = Vec::new();
+        if !strings.is_empty() {
+            ways.push(vec![self.string(&Lang::or(strings))]);
+        }
+        if !words.is_empty() {
+            ways.push(vec![self.rules.terminal(Terminal::Texts(words))]);
         }
         self.rules.choice(ways)
     }
@@ -56,11 +56,10 @@ impl Emitter<'_> {
             (false, ..) => spelled(Spelling::Plain),
             (true, _, Ok(mark)) => Terminal::Marked(lang.clone(), mark.to_owned()),
             (true, mark, Err(_)) => {
-                let token = String::from_utf8_lossy(mark)
-                    .trim_start_matches(['\u{FFFD}', '['])
-                    .trim_end_matches(']')
-                    .to_owned();
-                let token = self.rules.terminal(Terminal::Token(token));
+                // 0xFF, and the id in brackets.
+                let id: String =
+                    mark.iter().filter(|byte| byte.is_ascii_digit()).map(|byte| char::from(*byte)).collect();
+                let token = self.rules.terminal(Terminal::Token(id));
                 // Why apart: a terminal of no text at all is none for the lexer.
                 let some = Lang::and(vec![lang.clone(), Lang::repeat(Lang::any_char(), 1, None)]);
                 let some = self.rules.terminal(Terminal::String(some, Spelling::Raw, ""));
@@ -105,6 +104,16 @@ impl Emitter<'_> {
     fn quoted_key(&mut self, lang: &Lang, colon: &str) -> Symbol {
         let (key, colon) = (self.string(lang), self.text(colon));
         self.rules.sequence(vec![key, colon])
+    }
+}
+
+/// Python's word for one of JSON's.
+fn in_python(word: &str) -> Option<&'static str> {
+    match word {
+        "true" => Some("True"),
+        "false" => Some("False"),
+        "null" => Some("None"),
+        _ => None,
     }
 }
 

@@ -258,3 +258,41 @@ fn endless_numbers_end() {
         case.is_valid(&tokens).unwrap();
     }
 }
+
+/// Hundreds of tools, and one with thousands of choices, compile within the budget in every form; what is called is valid.
+#[test]
+fn many_tools_and_many_choices_compile_in_every_form() {
+    let choices: Vec<Value> =
+        (0..2000).map(|i| json!(format!("choice {i}"))).chain([json!(null), json!("17")]).collect();
+    let tool = |i: usize, schema: Value| Tool {
+        name: format!("tool_{i}"),
+        description: None,
+        parameters: Arc::new(Document::parse(schema, Limits::default()).unwrap()),
+    };
+    let many: Vec<Tool> = (0..200)
+        .map(|i| {
+            let schema = json!({"type": "object", "required": ["id"], "properties": {
+                "id": {"type": "string", "pattern": format!("^T{i}-[0-9]{{2}}$")}, "kind": {"enum": ["a", format!("b{i}")]},
+                "note": {"type": "string", "maxLength": 50}, "items": {"type": "array", "items": {"type": "integer"}}}});
+            tool(i, schema)
+        })
+        .collect();
+    let one = [tool(0, json!({"type": "object", "properties": {"c": {"enum": choices}}, "required": ["c"]}))];
+    for (format, vocab) in formats().iter().filter(|(format, _)| format.form.is_some()) {
+        let compiler = Compiler::new(vocab, Budget::default()).unwrap();
+        for tools in [many.as_slice(), &one] {
+            let spec = format.spec(tools, &ToolChoice::Required, false, &Otherwise::Prose, None);
+            let compiled = compiler.compile(&spec).unwrap_or_else(|e| panic!("{}: {e}", format.family.name));
+            let tokens = compiled.matcher().closing_tokens().unwrap();
+            let options = SplitOptions {
+                format: Some(Arc::new(format.clone())),
+                encodings: encodings(tools, &compiled),
+                ..SplitOptions::default()
+            };
+            let said = take_apart(&tokens, vocab, &options);
+            let called = tools.iter().find(|tool| tool.name == said.calls[0].name).unwrap();
+            let check = Check::of(&called.parameters).unwrap();
+            assert!(check.judge(&said.calls[0].arguments).is_ok(), "{}: {said:?}", format.family.name);
+        }
+    }
+}

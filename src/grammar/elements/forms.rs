@@ -11,6 +11,8 @@ use crate::schema::pattern::Lang;
 #[derive(Default)]
 pub(super) struct Forms {
     pub(super) texts: Vec<Lang>,
+    /// Texts that the schema lists.
+    pub(super) listed: Vec<String>,
     /// Numbers and words.
     pub(super) scalars: Vec<RegexAst>,
     pub(super) containers: Vec<ShapeId>,
@@ -38,7 +40,7 @@ impl Forms {
                 Shape::Literals(texts) => {
                     for text in texts {
                         match serde_json::from_str::<String>(text) {
-                            Ok(text) => forms.texts.push(Lang::literal(&text)),
+                            Ok(text) => forms.listed.push(text),
                             Err(_) => forms.scalars.push(RegexAst::Literal(text.clone())),
                         }
                     }
@@ -57,7 +59,7 @@ impl Forms {
 
     pub(super) fn content(&self) -> Content {
         let has_json = !self.scalars.is_empty() || !self.containers.is_empty() || self.any_container;
-        match (self.texts.is_empty(), has_json) {
+        match (self.texts.is_empty() && self.listed.is_empty(), has_json) {
             (false, false) => Content::Text,
             (true, _) => Content::Json,
             (false, true) => Content::Either,

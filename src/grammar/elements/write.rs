@@ -71,13 +71,17 @@ impl<'a> Emitter<'a> {
             true => lang.clone(),
             false => Lang::and(vec![lang.clone(), Lang::complement(READS_AS_JSON.clone())]),
         };
-        if !forms.texts.is_empty() {
-            let texts: Vec<Lang> = forms.texts.iter().map(text).collect();
+        let stands = |text: &&String| is_told || Keys::reads_as_text(text.as_bytes());
+        let listed = forms.listed.iter().filter(stands).map(|text| Lang::literal(text));
+        let texts: Vec<Lang> = forms.texts.iter().map(text).chain(listed).collect();
+        if !texts.is_empty() {
             ways.push(self.with_text(key, &texts, &elements));
         }
         let mut scalars = forms.scalars.clone();
         if content == Content::Either {
-            scalars.extend(forms.texts.iter().map(|lang| string(lang, self.shapes.spelling(lang), "")));
+            let quoted = |lang: &Lang| string(lang, self.shapes.spelling(lang), "");
+            scalars.extend(forms.texts.iter().map(quoted));
+            scalars.extend(forms.listed.iter().map(|text| quoted(&Lang::literal(text))));
         }
         if !scalars.is_empty() {
             let close = Bit::Wire(elements.close.clone());

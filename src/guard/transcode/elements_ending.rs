@@ -65,7 +65,7 @@ impl Reader {
                     return vec![reading(b"", At::Value(all)), escaped(b"\"", held)];
                 }
                 let end =
-                    (0..rest.len()).find(|n| rest[..*n].trim_ascii().is_empty() && close.starts_with(&rest[*n..]));
+                    (0..=rest.len()).find(|n| rest[..*n].trim_ascii().is_empty() && close.starts_with(&rest[*n..]));
                 let ended = end.filter(|_| is_scalar(scalar)).map(|n| closing(&[scalar, b" "].concat(), &rest[n..]));
                 let open = reading(scalar, At::Json(Nesting::default()));
                 ended.into_iter().chain([escaped(b"\"", held), open]).collect()
