@@ -107,6 +107,20 @@ impl Elements {
 }
 
 impl Notation {
+    /// Python's calls, with what may stand around text.
+    #[must_use]
+    pub fn python(quotes: [Vec<u8>; 2]) -> Self {
+        let quotes = quotes.into_iter().map(|mark| Quote { mark, is_raw: false }).collect();
+        Self { equals: b'=', end: b')', bare_keys: false, spaces: true, python_words: true, quotes }
+    }
+
+    /// Gemma's, with what stands around text.
+    #[must_use]
+    pub fn gemma(mark: Vec<u8>) -> Self {
+        let quotes = vec![Quote { mark, is_raw: true }];
+        Self { equals: b':', end: b'}', bare_keys: true, spaces: false, python_words: false, quotes }
+    }
+
     /// What stands between a key and its value.
     #[must_use]
     pub fn colon(&self, is_outermost: bool) -> &'static str {
@@ -148,7 +162,7 @@ impl Keys {
 }
 
 /// Whether `text` is a JSON number or one of its words.
-pub(super) fn is_scalar(text: &[u8]) -> bool {
+fn is_scalar(text: &[u8]) -> bool {
     matches!(text, b"true" | b"false" | b"null") || is_number(text)
 }
 
@@ -164,6 +178,14 @@ pub(super) fn may_become_scalar(text: &[u8]) -> bool {
 pub(super) fn split_scalar(text: &[u8]) -> (&[u8], &[u8]) {
     let n = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)).count();
     text.split_at(n)
+}
+
+/// The number or word that `text` begins with, and how much of `close` is there behind it. Whitespace between them is no
+/// part of it, unless it is part of what closes it.
+pub(super) fn closed_scalar<'t>(text: &'t [u8], close: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
+    let (scalar, rest) = split_scalar(text);
+    let end = (0..=rest.len()).find(|n| rest[..*n].trim_ascii().is_empty() && close.starts_with(&rest[*n..]))?;
+    is_scalar(scalar).then_some((scalar, &rest[end..]))
 }
 
 fn is_number(text: &[u8]) -> bool {

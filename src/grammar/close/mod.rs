@@ -1,8 +1,8 @@
 //! The shortest valid ending of an answer, from wherever it stands.
 //!
-//! `answer` finds the value that the answer breaks off in, `arguments` how it is written; the rest is about one value. The text so far is read as
-//! parts, and the parts are completed along the shapes: what is required and not there yet is added in its cheapest form.
-//! Where the guard has a say, endings are tried in order until it agrees.
+//! `answer` finds the value that the answer breaks off in, `arguments` how it is written; the rest is about one value.
+//! The text so far is read as parts, and the parts are completed along the shapes: what is required and not there yet is
+//! added in its cheapest form. Where the guard has a say, endings are tried in order until it agrees.
 
 mod addition;
 mod answer;

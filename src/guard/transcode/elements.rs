@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Nesting, Progress};
-use crate::guard::encoding::{Content, Elements, Keys, is_scalar, may_become_scalar, split_scalar};
+use crate::guard::encoding::{Content, Elements, Keys, closed_scalar, may_become_scalar};
 use crate::guard::escape::escape;
 
 /// Where in the arguments the text ends.
@@ -39,8 +39,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Starts before the first element. `out` gets the beginning of the object.
-    #[must_use]
+    /// Starts before the first element.
     pub(super) fn new(keys: Arc<Keys>) -> Self {
         Self { keys, spot: Spot::Boundary, held: Vec::new(), key: Vec::new(), n_pairs: 0 }
     }
@@ -194,16 +193,13 @@ impl Reader {
         if may_become_scalar(begun) {
             return;
         }
-        let (scalar, rest) = split_scalar(begun);
         let close = self.keys.elements.close.as_slice();
-        // Whitespace behind a number or word is no part of it, unless it is part of what closes it.
-        let end = (0..=rest.len()).find(|n| rest[..*n].trim_ascii().is_empty() && close.starts_with(&rest[*n..]));
-        match end.filter(|_| is_scalar(scalar)) {
+        match closed_scalar(begun, close) {
             None => {
                 out.push(b'"');
                 self.decide(Spot::Text, out);
             }
-            Some(n) if rest[n..] == *close => {
+            Some((scalar, closing)) if closing == close => {
                 out.extend_from_slice(scalar);
                 self.end_value();
             }

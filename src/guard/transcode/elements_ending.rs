@@ -2,7 +2,7 @@
 
 use super::elements::{Reader, Spot};
 use super::{Nesting, take_string};
-use crate::guard::encoding::{Content, Keys, is_scalar, split_scalar};
+use crate::guard::encoding::{Content, Keys, closed_scalar, split_scalar};
 use crate::guard::escape::escape;
 
 /// One way to understand arguments that break off: bytes that were held back may be several things.
@@ -64,9 +64,8 @@ impl Reader {
                     let all = [&elements.before_json, held].concat();
                     return vec![reading(b"", At::Value(all)), escaped(b"\"", held)];
                 }
-                let end =
-                    (0..=rest.len()).find(|n| rest[..*n].trim_ascii().is_empty() && close.starts_with(&rest[*n..]));
-                let ended = end.filter(|_| is_scalar(scalar)).map(|n| closing(&[scalar, b" "].concat(), &rest[n..]));
+                let closed = closed_scalar(held.trim_ascii_start(), close);
+                let ended = closed.map(|(scalar, begun)| closing(&[scalar, b" "].concat(), begun));
                 let open = reading(scalar, At::Json(Nesting::default()));
                 ended.into_iter().chain([escaped(b"\"", held), open]).collect()
             }
@@ -94,9 +93,8 @@ impl Reader {
                 rest = write_value(keys, &[begun, &more].concat(), after.strip_prefix(b":")?, &mut out)?;
             }
             At::Value(held) => {
-                let start = out.len();
                 rest = write_value(keys, self.key(), rest, &mut out)?;
-                out = out[start..].strip_prefix(held.as_slice())?.to_vec();
+                out = out.strip_prefix(held.as_slice())?.to_vec();
             }
             At::Text => {
                 let (more, after) = take_string(rest)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::guard::encoding::{Content, Elements, Keys, Notation, Quote};
+use crate::guard::encoding::{Content, Elements, Keys, Notation};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -78,30 +78,13 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// Every form, with what follows arguments in it, and what closes a text.
 fn forms() -> Vec<(Encoding, &'static str, &'static str)> {
-    let quote = |mark: &str, is_raw| Quote { mark: mark.into(), is_raw };
-    let python = |first, second| Notation {
-        equals: b'=',
-        end: b')',
-        bare_keys: false,
-        spaces: true,
-        python_words: true,
-        quotes: vec![quote(first, false), quote(second, false)],
-    };
-    let gemma = Notation {
-        equals: b':',
-        end: b'}',
-        bare_keys: true,
-        spaces: false,
-        python_words: false,
-        quotes: vec![quote("<|\"|>", true)],
-    };
     let notation = |notation| Encoding::Notation(Arc::new(notation));
     vec![
         (elements(">\n"), TAIL, "\n</parameter>\n"),
         (elements(">json\n"), TAIL, "\n</parameter>\n"),
-        (notation(python("\"", "'")), ")]", ""),
-        (notation(python("'", "\"")), ")]", ""),
-        (notation(gemma), "}<end>", "<|\"|>"),
+        (notation(Notation::python([b"\"".into(), b"'".into()])), ")]", ""),
+        (notation(Notation::python([b"'".into(), b"\"".into()])), ")]", ""),
+        (notation(Notation::gemma(b"<|\"|>".into())), "}<end>", "<|\"|>"),
     ]
 }
 

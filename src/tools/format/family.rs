@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::grammar::Prose;
-use crate::guard::{Encoding, Notation, Quote, Transcoder};
+use crate::guard::{Encoding, Notation, Transcoder};
 use crate::tools::ToolCall;
 
 /// How a family of models writes tool calls: `begin call (between call)* end`.
@@ -73,23 +73,8 @@ impl NotationName {
     /// The notation; `wire` gives the bytes of a mark as the vocabulary has it.
     #[must_use]
     pub fn notation(self, wire: impl Fn(&str) -> Vec<u8>) -> Notation {
-        let quote = |mark: &str, is_raw: bool| Quote { mark: wire(mark), is_raw };
-        let python = |first: &str, second: &str| Notation {
-            equals: b'=',
-            end: b')',
-            bare_keys: false,
-            spaces: true,
-            python_words: true,
-            quotes: vec![quote(first, false), quote(second, false)],
-        };
-        let gemma = |mark: &str| Notation {
-            equals: b':',
-            end: b'}',
-            bare_keys: true,
-            spaces: false,
-            python_words: false,
-            quotes: vec![quote(mark, true)],
-        };
+        let python = |first: &str, second: &str| Notation::python([wire(first), wire(second)]);
+        let gemma = |mark: &str| Notation::gemma(wire(mark));
         match self {
             Self::Python => python("\"", "'"),
             Self::PythonSingle => python("'", "\""),
