@@ -46,6 +46,87 @@ pub enum Command {
     ///
     /// The same seed gives the same values. Example: drawplate sample schema.json -n 100 --seed 7
     Sample(SampleArgs),
+    /// Check tools, or add, list, show and remove those that a running server knows by name.
+    ///
+    /// Example: drawplate tools add weather.json; requests then say {"type": "registered", "name": "weather"}.
+    Tools(RegistryArgs),
+    /// The same for the schemas of answers.
+    ///
+    /// Example: drawplate schemas add person.json; requests then say json_schema: {"name": "person"}.
+    Schemas(RegistryArgs),
+}
+
+/// Arguments of `tools` and `schemas`.
+#[derive(Clone, Debug, Args)]
+pub struct RegistryArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RegistryCommand,
+}
+
+/// What to do with a registry.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// Compile definitions and put their examples to the test, without a server. Exits with 1 if one is refused.
+    Check {
+        /// Files with a definition, or a list of them, in JSON; or folders of such files.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Whose vocabulary is used: a GGUF file, a tokenizer.json, or fake.
+        #[arg(short, long, default_value = "fake")]
+        model: String,
+        /// Print a JSON object for each.
+        #[arg(long)]
+        json: bool,
+        /// A folder of JSON Schemas that these may refer to by their $id. Nothing is ever fetched.
+        #[arg(long, value_name = "DIR")]
+        schemas: Option<PathBuf>,
+    },
+    /// Register definitions with a running server: a new version where one differs from the newest.
+    Add {
+        /// Files with a definition, or a list of them, in JSON; or folders of such files.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Where it runs.
+        #[command(flatten)]
+        server: ServerUrl,
+    },
+    /// List what is registered.
+    List {
+        /// Where it runs.
+        #[command(flatten)]
+        server: ServerUrl,
+    },
+    /// Print one definition, as JSON.
+    Show {
+        /// Its name.
+        name: String,
+        /// The newest by default.
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+        /// Where it runs.
+        #[command(flatten)]
+        server: ServerUrl,
+    },
+    /// Delete one with all its versions, or one older version.
+    Remove {
+        /// Its name.
+        name: String,
+        /// All by default.
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+        /// Where it runs.
+        #[command(flatten)]
+        server: ServerUrl,
+    },
+}
+
+/// A running server.
+#[derive(Clone, Debug, Args)]
+pub struct ServerUrl {
+    /// The server's base URL, as clients get it.
+    #[arg(long, value_name = "URL", env = "DRAWPLATE_URL", default_value = "http://127.0.0.1:1234/v1")]
+    pub url: String,
 }
 
 /// Arguments of `bench`.
@@ -269,6 +350,16 @@ pub struct ServeArgs {
     /// A folder of JSON Schemas that requests may refer to by their $id. Nothing is ever fetched.
     #[arg(long, value_name = "DIR")]
     pub schemas: Option<PathBuf>,
+    /// Where tools and schemas that are registered over HTTP are kept: an SQLite file, or "none" to forget them at the
+    /// end [default: drawplate/registry.db in the user's data folder].
+    #[arg(long, value_name = "FILE", env = "DRAWPLATE_REGISTRY")]
+    pub registry: Option<PathBuf>,
+    /// A folder of tools that requests may refer to by name: JSON files with a definition each, or a list of them.
+    #[arg(long, value_name = "DIR")]
+    pub tools: Option<PathBuf>,
+    /// An MCP server whose tools requests may refer to by name. They are listed once, at start.
+    #[arg(long, value_name = "URL")]
+    pub mcp: Vec<String>,
     /// Cut bound answers off when their tokens run out, as OpenAI does, instead of bringing them to a valid end.
     #[arg(long)]
     pub no_close: bool,
@@ -323,12 +414,31 @@ pub enum ConfigError {
     /// Not `hf:owner/repo/file.gguf`.
     #[error("--model {0}: expected hf:owner/repo/file.gguf")]
     HubSyntax(String),
+    /// No home.
+    #[error(
+        "the user's data folder is not known (HOME is not set); say where tools and schemas are kept with --registry FILE, or --registry none"
+    )]
+    NoDataFolder,
     /// No `--model`, and no default model in the cache.
     #[error("no --model was given, and the default model is not at '{}'; get it with scripts/get-model", .0.display())]
     NoDefaultModel(PathBuf),
 }
 
 impl ServeArgs {
+    /// The registry's file; none if nothing is to be kept.
+    ///
+    /// # Errors
+    /// If it is not said and there is no data folder.
+    pub fn registry_file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        match &self.registry {
+            Some(path) if path.as_os_str() == "none" => Ok(None),
+            Some(path) => Ok(Some(path.clone())),
+            None => {
+                data_folder().map(|folder| Some(folder.join("drawplate/registry.db"))).ok_or(ConfigError::NoDataFolder)
+            }
+        }
+    }
+
     /// Where the model comes from.
     ///
     /// # Errors
@@ -354,6 +464,12 @@ fn parse_hub(text: &str) -> Option<ModelSource> {
     let is_plain = |s: &str| !s.is_empty() && !s.split('/').any(|p| p.is_empty() || p == "." || p == "..");
     (is_plain(owner) && is_plain(repo) && is_plain(file))
         .then(|| ModelSource::Hub { repo: format!("{owner}/{repo}"), file: file.to_owned() })
+}
+
+/// Where the user's programs keep what lasts. Source: the XDG base directory specification 0.8.
+fn data_folder() -> Option<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    from("XDG_DATA_HOME").or_else(|| from("HOME").map(|dir| dir.join(".local/share")))
 }
 
 /// drawplate's own folder in the user's cache; the same as in scripts/env.

@@ -13,6 +13,7 @@
 //! |---|---|---|
 //! | 0 | [`telemetry`] | logs and metrics |
 //! | 1 | [`schema`] | schemas as documents and in normal form: limits, drafts, places, patterns, formats |
+//! | 1 | [`registry`] | tools and schemas by name and version, in an SQLite file |
 //! | 2 | [`guard`] | vetoes while an answer grows, and the independent check of finished values |
 //! | 3 | [`grammar`] | schemas and tool formats to token masks; the only module that names llguidance |
 //! | 4 | [`tools`] | tools, tool choice, tool formats as data |
@@ -31,6 +32,7 @@ pub mod engine;
 pub mod generation;
 pub mod grammar;
 pub mod guard;
+pub mod registry;
 pub mod schema;
 pub mod telemetry;
 pub mod testing;

@@ -13,11 +13,14 @@ use super::body::JsonBody;
 use super::chat_into::into_request;
 use super::chat_stream::stream;
 use super::error::ApiError;
-use super::wire::chat_request::{ChatRequest, ChatTool, ResponseFormat};
+use super::resolve::resolve;
+use super::wire::chat_request::ChatRequest;
 use super::wire::chat_response::{
     AssistantMessage, ChatChoice, ChatCompletion, ChatLogprob, ChatLogprobs, ChatUsage, CompletionTokensDetails,
     FullCustom, FullFunction, FullToolCall, PromptTokensDetails, UsageEffort,
 };
+use super::wire::response_format::ResponseFormat;
+use super::wire::tools::ChatTool;
 use super::{AppState, header_value};
 use crate::chat::{InputText, Said};
 use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage};
@@ -48,7 +51,7 @@ pub(super) struct AnswerForm {
 
 /// Answers a chat request, plain or as a stream.
 pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -> Result<Response, ApiError> {
-    let ((wire, unknown), room) = body.read(|value| ChatRequest::read(value).map_err(ApiError::from))?;
+    let ((mut wire, unknown), room) = body.read(|value| ChatRequest::read(value).map_err(ApiError::from))?;
     if let (Some(first), true) = (unknown.first(), state.options.reject_unknown_fields) {
         return Err(ApiError::bad_request(
             Some(first),
@@ -59,6 +62,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     if !state.serves(&wire.model) {
         return Err(ApiError::unknown_model(&wire.model, &state.model.id));
     }
+    let registered = resolve(&mut wire, &state.registry)?;
     let streams = wire.stream == Some(true);
     let is_bound = wire.response_format.as_ref().is_some_and(|format| !matches!(format, ResponseFormat::Text));
     let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
@@ -66,7 +70,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let custom = wire.tools.iter().flatten().filter_map(|tool| match tool {
         ChatTool::Custom { custom } => Some(custom.name.clone()),
-        ChatTool::Function { .. } => None,
+        ChatTool::Function { .. } | ChatTool::Registered { .. } => None,
     });
     let custom: HashSet<String> = custom.collect();
     let request = into_request(wire, state.generator.vocab().n_tokens())?;
@@ -106,6 +110,9 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     if let Some(queued) = queued {
         let value = header_value(&format!("{:.1}", milliseconds(queued)));
         headers.insert(HeaderName::from_static("x-drawplate-queue-ms"), value);
+    }
+    if !registered.is_empty() {
+        headers.insert(HeaderName::from_static("x-drawplate-registered"), header_value(&registered.join(", ")));
     }
     if !unknown.is_empty() {
         headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value(&unknown.join(", ")));

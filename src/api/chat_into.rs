@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
-use super::wire::chat_request::{
-    ChatMessage, ChatRequest, ChatTool, DrawplateOptions, FunctionDefinition, PropertyOrder, ResponseFormat, Spelling,
-    ToolChoiceField,
-};
+use super::wire::chat_request::{ChatRequest, DrawplateOptions, PropertyOrder, Spelling};
+use super::wire::messages::ChatMessage;
+use super::wire::response_format::ResponseFormat;
+use super::wire::tools::{ChatTool, CustomDefinition, CustomFormat, FunctionDefinition, ToolChoiceField};
 use crate::chat::{Message, Role, Variables, input_schema};
 use crate::engine::Sampling;
 use crate::generation::{Output, Request, RequestTool, TextRule, Thinking};
@@ -143,20 +143,36 @@ fn into_tools(definitions: Vec<ChatTool>) -> Result<Vec<RequestTool>, ApiError> 
     let mut tools: Vec<RequestTool> = Vec::with_capacity(definitions.len());
     let mut names: HashSet<String> = HashSet::new();
     for (index, definition) in definitions.into_iter().enumerate() {
-        let (kind, name, description, parameters) = match definition {
-            ChatTool::Function { function } => ("function", function.name, function.description, function.parameters),
-            ChatTool::Custom { custom } => {
-                ("custom", custom.name, custom.description, Some(input_schema(custom.pattern.as_deref())))
-            }
-        };
-        if !names.insert(name.clone()) {
+        let kind = if matches!(definition, ChatTool::Custom { .. }) { "custom" } else { "function" };
+        let tool = into_tool(index, definition);
+        if !names.insert(tool.name.clone()) {
             let param = format!("tools[{index}].{kind}.name");
-            let message = format!("Invalid '{param}': the {kind} '{name}' is defined twice.");
+            let message = format!("Invalid '{param}': the {kind} '{}' is defined twice.", tool.name);
             return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
         }
-        tools.push(RequestTool { index, name, description, parameters });
+        tools.push(tool);
     }
     Ok(tools)
+}
+
+/// A tool as it is called, whose place in the request is `index`.
+pub(super) fn into_tool(index: usize, definition: ChatTool) -> RequestTool {
+    match definition {
+        ChatTool::Function { function } => {
+            let FunctionDefinition { name, description, parameters, .. } = function;
+            RequestTool { index, name, description, parameters }
+        }
+        ChatTool::Custom { custom } => {
+            let CustomDefinition { name, description, format } = custom;
+            let pattern = match &format {
+                CustomFormat::Text => None,
+                CustomFormat::Grammar { grammar } => Some(grammar.definition.as_str()),
+            };
+            RequestTool { index, name, description, parameters: Some(input_schema(pattern)) }
+        }
+        // It has become one of the others before.
+        ChatTool::Registered { name, .. } => RequestTool { index, name, description: None, parameters: None },
+    }
 }
 
 /// Cuts the tools down to what may be called.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::wire::FieldError;
 use crate::engine::EngineError;
 use crate::generation::{AnswerError, Part, PrepareError, StartError};
+use crate::registry::{Kind, RegistryError};
 use crate::schema::SchemaError;
 
 /// An error as the client sees it. `detail` is only for the log.
@@ -47,7 +48,7 @@ impl ApiError {
     /// No such route or method.
     #[must_use]
     pub fn unknown_route() -> Self {
-        let message = "Unknown request URL or method. Served are POST /v1/chat/completions, POST /v1/schemas/check, GET /v1/models, GET /v1/models/{id}, GET /health and GET /metrics.";
+        let message = "Unknown request URL or method. Served are POST /v1/chat/completions, GET, POST and DELETE /v1/tools and /v1/schemas, POST /v1/schemas/check, GET /v1/models, GET /v1/models/{id}, GET /health and GET /metrics.";
         Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(None, Some("unknown_url"), message) }
     }
 
@@ -59,6 +60,23 @@ impl ApiError {
             "The model `{name}` does not exist or you do not have access to it. This server serves `{served}`."
         );
         Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(Some("model"), Some("model_not_found"), message) }
+    }
+
+    /// No such entry of the registry.
+    #[must_use]
+    pub fn unknown_entry(param: &str, kind: Kind, name: &str, version: Option<u32>) -> Self {
+        let name: String = name.chars().take(200).collect();
+        let version = version.map(|version| format!(" of version {version}")).unwrap_or_default();
+        let message = format!("No {kind} '{name}'{version} is registered. GET /v1/{kind}s lists those that are.");
+        Self { status: StatusCode::NOT_FOUND, ..Self::bad_request(Some(param), Some("not_found"), message) }
+    }
+
+    /// A page of another site asks for a change.
+    #[must_use]
+    pub fn foreign_origin(origin: &str) -> Self {
+        let origin: String = origin.chars().take(200).collect();
+        let message = format!("Pages of '{origin}' may not change what is registered here.");
+        Self { status: StatusCode::FORBIDDEN, ..Self::bad_request(None, Some("foreign_origin"), message) }
     }
 
     /// The body is larger than the server reads.
@@ -171,6 +189,9 @@ impl From<PrepareError> for ApiError {
             PrepareError::Constraint { param, message } => {
                 Self::bad_request(Some(&param), Some("invalid_value"), format!("Invalid '{param}': {message}."))
             }
+            PrepareError::Example { param, message } => {
+                Self::bad_request(Some(&param), Some("invalid_value"), format!("Invalid '{param}': {message}."))
+            }
             PrepareError::Template(error) => {
                 Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}."))
             }
@@ -200,6 +221,32 @@ fn schema_error(part: &Part, error: &SchemaError) -> ApiError {
         Part::Tool(index, _) => {
             let param = format!("tools[{index}].function.parameters");
             ApiError::bad_request(Some(&param), Some("invalid_function_parameters"), message)
+        }
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        let message = format!("The registry refuses this: {error}.");
+        let conflict = |code| Self { status: StatusCode::CONFLICT, ..Self::bad_request(None, Some(code), &message) };
+        match error {
+            RegistryError::Fixed { .. } => conflict("read_only"),
+            RegistryError::IsNewest { .. } => conflict("newest_version"),
+            RegistryError::TooLarge { .. } => Self {
+                status: StatusCode::PAYLOAD_TOO_LARGE,
+                ..Self::bad_request(None, Some("request_too_large"), message)
+            },
+            RegistryError::Full => Self {
+                status: StatusCode::INSUFFICIENT_STORAGE,
+                code: Some("registry_full"),
+                message,
+                ..Self::internal("the registry is full")
+            },
+            RegistryError::Sqlite(_)
+            | RegistryError::Io(_)
+            | RegistryError::Foreign
+            | RegistryError::Newer(_)
+            | RegistryError::Broken { .. } => Self::internal(error.to_string()),
         }
     }
 }

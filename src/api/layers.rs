@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument as _;
 
+use super::error::ApiError;
 use crate::telemetry::metrics::{METRICS, RequestLabels};
 
 /// Adds `x-request-id` and `openai-processing-ms`; counts and logs.
@@ -29,11 +30,41 @@ pub(super) async fn answer_headers(request: Request, next: Next) -> Response {
     response
 }
 
+/// Refuses changes that a page of another origin asks for: a browser on this machine would make them for any site that
+/// its user visits, without asking.
+pub(super) async fn from_here(request: Request, next: Next) -> Result<Response, ApiError> {
+    match foreign_origin(&request) {
+        Some(origin) => Err(ApiError::foreign_origin(&origin)),
+        None => Ok(next.run(request).await),
+    }
+}
+
+fn foreign_origin(request: &Request) -> Option<String> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let origin = header(header::ORIGIN).filter(|_| is_change)?;
+    let is_foreign = !is_local(origin) && header(header::HOST) != host(origin);
+    is_foreign.then(|| origin.to_owned())
+}
+
+/// The host and the port in an origin.
+fn host(origin: &str) -> Option<&str> {
+    origin.split_once("://").map(|(_, host)| host)
+}
+
+fn is_local(origin: &str) -> bool {
+    let Some(host) = host(origin) else { return false };
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+}
+
 /// The matched route as one of a closed set.
 fn endpoint(matched: Option<&str>) -> &'static str {
     match matched {
         Some("/v1/chat/completions") => "chat_completions",
         Some("/v1/models" | "/v1/models/{*id}") => "models",
+        Some(path) if path.starts_with("/v1/tools") => "tools",
+        Some(path) if path.starts_with("/v1/schemas") => "schemas",
         Some("/health" | "/v1/health") => "health",
         Some("/metrics") => "metrics",
         _ => "unknown",

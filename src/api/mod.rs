@@ -8,10 +8,13 @@ pub mod error;
 mod health;
 mod layers;
 mod models;
+mod registry;
+mod resolve;
 mod schemas;
 mod state;
 pub mod wire;
 
+pub use registry::{Read, read, register};
 pub use state::{ApiOptions, AppState, ModelInfo};
 
 use std::sync::Arc;
@@ -30,7 +33,7 @@ const MAX_BODY_BYTES: usize = 32 << 20;
 pub fn router(state: Arc<AppState>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::OPTIONS, Method::POST])
+        .allow_methods([Method::DELETE, Method::GET, Method::OPTIONS, Method::POST])
         .allow_headers(AllowHeaders::any())
         .expose_headers(Any)
         .max_age(std::time::Duration::from_secs(86_400));
@@ -38,7 +41,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/chat/completions", post(chat::create))
         .route("/models", get(models::list))
         .route("/models/{*id}", get(models::retrieve))
-        .route("/schemas/check", post(schemas::check));
+        .route("/schemas/check", post(schemas::check))
+        .merge(registry::routes());
     Router::new()
         .nest("/v1", v1)
         .route("/health", get(health::health))

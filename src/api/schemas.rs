@@ -11,7 +11,7 @@ use super::AppState;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::wire::{FieldError, Fields};
-use crate::generation::PrepareError;
+use crate::generation::{PrepareError, Subject};
 use crate::grammar::Report;
 use crate::schema::SchemaError;
 
@@ -34,10 +34,10 @@ struct Refusal {
 /// Checks a schema.
 pub(super) async fn check(State(state): State<Arc<AppState>>, body: JsonBody) -> Result<Json<SchemaCheck>, ApiError> {
     let (schema, room) = body.read(|value| read(value).map_err(ApiError::from))?;
-    let result = state.generator.check_schema(schema).await;
+    let result = state.generator.check(Subject::Schema { name: "schema".to_owned(), schema }, None).await;
     drop(room);
     let (error, report) = match result {
-        Ok(report) => (None, Some(report)),
+        Ok(checked) => (None, Some(checked.enforcement)),
         Err(PrepareError::Schema { error, .. }) => (Some(Refusal::from(error)), None),
         Err(other) => return Err(other.into()),
     };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::generation::Generator;
+use crate::registry::Registry;
 
 /// The model as clients see it.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct AppState {
     pub model: ModelInfo,
     /// The operator's choices.
     pub options: ApiOptions,
+    /// Tools and schemas that requests refer to by name.
+    pub registry: Registry,
     /// Memory for bodies that are being read and prepared, in units of 64 KiB.
     body_budget: Arc<Semaphore>,
 }
@@ -51,9 +54,9 @@ const BODY_UNIT_BYTES: usize = 64 << 10;
 impl AppState {
     /// Joins the parts.
     #[must_use]
-    pub fn new(generator: Arc<Generator>, model: ModelInfo, options: ApiOptions) -> Self {
+    pub fn new(generator: Arc<Generator>, model: ModelInfo, options: ApiOptions, registry: Registry) -> Self {
         let body_budget = Arc::new(Semaphore::new(BODY_BUDGET_BYTES / BODY_UNIT_BYTES));
-        Self { generator, model, options, body_budget }
+        Self { generator, model, options, registry, body_budget }
     }
 
     /// Waits until a body of `n_bytes` fits beside those that are being read. Small bodies never wait.

@@ -3,14 +3,18 @@
 mod bench;
 mod check;
 mod conformance;
+mod definitions;
 mod hub;
 mod lines;
+mod mcp;
+mod registry;
 mod sample;
 mod schema_file;
 mod serve;
 mod vocab;
 
 use crate::config::{Cli, Command};
+use crate::registry::Kind;
 
 /// A failure that is the caller's to mend: exit code 2 instead of 1.
 #[derive(Debug, thiserror::Error)]
@@ -28,5 +32,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Bench(args) => bench::bench(&args),
         Command::Check(args) => check::check(&args),
         Command::Sample(args) => sample::sample(&args),
+        Command::Tools(args) => registry::run(Kind::Tool, &args.command),
+        Command::Schemas(args) => registry::run(Kind::Schema, &args.command),
     }
 }

@@ -10,13 +10,14 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use super::schema_file::load_store;
-use super::{UsageError, hub};
+use super::{UsageError, definitions, hub, mcp};
 use crate::api::{ApiOptions, AppState, ModelInfo, router};
 use crate::chat::{ChatTemplate, ToolSupport};
 use crate::config::{ModelSource, ServeArgs};
 use crate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, Tuning, fake_vocab};
 use crate::generation::{Generator, GeneratorOptions};
 use crate::grammar::{Budget, Compiler, Vocab};
+use crate::registry::Registry;
 use crate::tools::format::Family;
 use crate::{schema, telemetry};
 
@@ -66,7 +67,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ..GeneratorOptions::default()
     };
     let generator = Arc::new(Generator::new(vocab, template, compiler, engine.clone(), options));
-    let state = Arc::new(AppState::new(
+    let state = AppState::new(
         generator,
         ModelInfo { id: args.alias.clone().unwrap_or(name), created, aliases: vec!["default".to_owned()] },
         ApiOptions {
@@ -74,7 +75,9 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
             named_call_finishes_as_tool_calls: args.named_call_finishes_as_tool_calls,
             any_model_name: args.any_model_name,
         },
-    ));
+        open_registry(args)?,
+    );
+    let state = Arc::new(state);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         // Why: the model takes the cores; each token is little work here, and threads that wake each other are more.
@@ -83,7 +86,20 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         .thread_stack_size(crate::guard::STACK_BYTES)
         .build()
         .context("no async runtime")?;
-    runtime.block_on(run(listener, state, engine, thread))
+    runtime.block_on(async {
+        definitions::register_all(&state, args.tools.as_deref()).await?;
+        for url in &args.mcp {
+            mcp::register_all(&state, url).await?;
+        }
+        run(listener, state, engine, thread).await
+    })
+}
+
+fn open_registry(args: &ServeArgs) -> anyhow::Result<Registry> {
+    Ok(match args.registry_file().map_err(|e| UsageError(e.to_string()))? {
+        None => Registry::in_memory()?,
+        Some(path) => Registry::open(&path).map_err(|e| UsageError(format!("--registry {}: {e}", path.display())))?,
+    })
 }
 
 async fn run(

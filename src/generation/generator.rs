@@ -203,7 +203,7 @@ impl Generator {
         Ok(Answer::new(receivers, Arc::clone(&self.vocab), prepared))
     }
 
-    fn model(&self) -> Model<'_> {
+    pub(super) fn model(&self) -> Model<'_> {
         Model {
             vocab: &self.vocab,
             template: &self.template,

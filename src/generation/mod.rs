@@ -2,7 +2,7 @@
 //! [`Completion`]. Chat and other endpoints meet here. Not here: HTTP, wire formats.
 
 mod aside;
-mod check_schema;
+mod check;
 mod generator;
 mod output;
 mod prepare;
@@ -11,6 +11,7 @@ mod request;
 mod update;
 
 pub(crate) use aside::aside;
+pub use check::{Checked, Examples, Subject};
 pub use generator::{Generator, GeneratorOptions, StartError};
 pub(crate) use output::new_id;
 pub use output::{Answer, AnswerError};

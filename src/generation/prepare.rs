@@ -104,6 +104,14 @@ pub enum PrepareError {
         /// What is wrong.
         message: String,
     },
+    /// An example of a definition is none.
+    #[error("{message}")]
+    Example {
+        /// Which one.
+        param: String,
+        /// What is wrong.
+        message: String,
+    },
     /// The template refuses the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -135,7 +143,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     let tools = match request.tool_choice {
         ToolChoice::None => Vec::new(),
         ToolChoice::Auto | ToolChoice::Required | ToolChoice::Named(_) => {
-            request.tools.iter().map(|tool| read_tool(tool, model)).collect::<Result<_, _>>()?
+            request.tools.iter().map(|tool| read_tool(tool, model.limits, model.store)).collect::<Result<_, _>>()?
         }
     };
     let answer = read_output(&request.output, model)?;
@@ -192,7 +200,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     })
 }
 
-fn read_tool(tool: &RequestTool, model: &Model<'_>) -> Result<Tool, PrepareError> {
+pub(super) fn read_tool(tool: &RequestTool, limits: Limits, store: &Arc<Store>) -> Result<Tool, PrepareError> {
     let refuse = |error| PrepareError::Schema { part: Part::Tool(tool.index, tool.name.clone()), error };
     let parameters = match &tool.parameters {
         None => json!({"type": "object", "properties": {}, "additionalProperties": false}),
@@ -210,7 +218,7 @@ fn read_tool(tool: &RequestTool, model: &Model<'_>) -> Result<Tool, PrepareError
         }
         Some(value) => value.clone(),
     };
-    let document = Document::parse_with(parameters, model.limits, Arc::clone(model.store)).map_err(refuse)?;
+    let document = Document::parse_with(parameters, limits, Arc::clone(store)).map_err(refuse)?;
     Ok(Tool { name: tool.name.clone(), description: tool.description.clone(), parameters: Arc::new(document) })
 }
 

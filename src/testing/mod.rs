@@ -35,12 +35,14 @@ mod place;
 mod sampler;
 mod shrink;
 mod strategy;
+mod trial;
 mod walk;
 
 use serde_json::Value;
 
 pub use sampler::{Options, Sampler, TestingError};
 pub use strategy::{Instances, Mutants, Shrinking, instances, instances_with, mutants};
+pub use trial::{ExampleError, Trial};
 
 use crate::schema::Pointer;
 

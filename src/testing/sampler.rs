@@ -56,8 +56,9 @@ const N_MUTATIONS: usize = 20;
 /// The same random numbers give the same values.
 #[derive(Debug)]
 pub struct Sampler {
-    compiled: Arc<Compiled>,
-    check: Check,
+    pub(super) document: Arc<Document>,
+    pub(super) compiled: Arc<Compiled>,
+    pub(super) check: Check,
     options: Options,
     hints: Hints,
     shortest: (String, Value),
@@ -82,7 +83,7 @@ impl Sampler {
         let check = Check::of(&document)?;
         let hints = Hints::of(document.value());
         let shortest = shortest(&compiled, &check, options).ok_or(TestingError::NoInstance)?;
-        Ok(Self { compiled, check, options, hints, shortest })
+        Ok(Self { document, compiled, check, options, hints, shortest })
     }
 
     /// Makes a valid value, as text: with the whitespace and the spellings that a model could write.
@@ -114,6 +115,11 @@ impl Sampler {
             }
         }
         None
+    }
+
+    /// Makes a small change to `value`, which may break the schema or not.
+    pub fn changed(&self, value: &Value, rng: &mut impl Rng) -> Value {
+        mutate(value, &self.hints, rng)
     }
 
     /// Whether `value` satisfies the schema, formats included.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// The layers from the bottom up; modules beside each other do not use each other.
 const LAYERS: [&[&str]; 9] = [
     &["telemetry"],
-    &["schema"],
+    &["schema", "registry"],
     &["guard"],
     &["grammar"],
     &["tools", "engine", "testing"],

@@ -30,6 +30,8 @@ mod limits;
 #[path = "../model/mod.rs"]
 mod model;
 mod random_schemas;
+mod registry;
+mod registry_command;
 mod sampling;
 mod scheduling;
 mod streaming;

@@ -1,5 +1,6 @@
 //! What tests share: a server in this process, requests, and reading streams.
 
+pub(crate) mod binary;
 pub(crate) mod formats;
 pub(crate) mod schemas;
 pub(crate) mod strategies;
@@ -14,6 +15,7 @@ use drawplate::chat::ChatTemplate;
 use drawplate::engine::{EngineHandle, EngineOptions, Event, FakeBackend, FakeMode, Job, Limits, Sampling, fake_vocab};
 use drawplate::generation::{Generator, GeneratorOptions};
 use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId, Vocab};
+use drawplate::registry::Registry;
 use drawplate::schema::Document;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -132,7 +134,7 @@ impl TestServer {
         let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
         let generator = Arc::new(Generator::new(Arc::clone(&vocab), template, compiler, engine.clone(), options));
         let model = ModelInfo { id: model.to_owned(), created: 0, aliases: vec!["default".into(), "a/b:c@d".into()] };
-        let state = Arc::new(AppState::new(generator, model, api));
+        let state = Arc::new(AppState::new(generator, model, api, Registry::in_memory().unwrap()));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -212,6 +214,11 @@ pub(crate) fn agent() -> ureq::Agent {
 
 pub(crate) fn send(url: &str, body: &[u8]) -> Answer {
     read(agent().post(url).header("content-type", "application/json").send(body).unwrap())
+}
+
+/// Deletes what is at `url`.
+pub(crate) fn delete(url: &str) -> Answer {
+    read(agent().delete(url).call().unwrap())
 }
 
 pub(crate) fn get(url: &str) -> Answer {

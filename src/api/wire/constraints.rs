@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::chat_request::ResponseFormat;
+use super::response_format::{ResponseFormat, read_response_format};
 use super::{FieldError, Fields, Item};
 
 /// Fields that say how something is done, which changes nothing about what is allowed.
@@ -24,7 +24,7 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
         }
     };
     if let Some(item) = f.get("response_format") {
-        note(&item, super::chat_request::read_response_format(&item)?);
+        note(&item, read_response_format(&item)?);
     }
     for name in ["guided_json", "json_schema"] {
         if let Some(item) = f.get(name) {
@@ -105,7 +105,13 @@ pub(super) fn json(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
             .ok_or_else(|| item.invalid("the text is no JSON Schema."))?,
         _ => return Err(item.wrong_type("a JSON Schema")),
     };
-    Ok(ResponseFormat::JsonSchema { name: "answer".to_owned(), description: None, schema: Some(schema), strict: None })
+    Ok(ResponseFormat::JsonSchema {
+        name: "answer".to_owned(),
+        description: None,
+        schema: Some(schema),
+        strict: None,
+        version: None,
+    })
 }
 
 /// A regular expression that the whole answer matches.

@@ -6,8 +6,12 @@
 pub mod chat_request;
 pub mod chat_response;
 mod constraints;
+pub mod messages;
 pub mod models;
 pub mod read;
+pub mod registry;
+pub mod response_format;
+pub mod tools;
 
 pub use read::{FieldError, Fields, Item};
 
@@ -18,6 +22,8 @@ pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
         ("chat_request", schemars::schema_for!(chat_request::ChatRequest)),
         ("chat_completion", schemars::schema_for!(chat_response::ChatCompletion)),
         ("chat_chunk", schemars::schema_for!(chat_response::ChatChunk<'static>)),
+        ("registry_entry", schemars::schema_for!(registry::RegistryEntry)),
+        ("registry_list", schemars::schema_for!(registry::RegistryList)),
         ("model_list", schemars::schema_for!(models::ModelList)),
     ]
 }

@@ -45,7 +45,7 @@ impl<'v> Fields<'v> {
     /// # Errors
     /// If it is no object.
     pub fn root(value: &'v Value) -> Result<Self, FieldError> {
-        Item { value, path: String::new() }.object()
+        Item::root(value).object()
     }
 
     /// The field `name`, if it is there and not null.
@@ -89,6 +89,12 @@ impl<'v> Fields<'v> {
 }
 
 impl<'v> Item<'v> {
+    /// A request's body.
+    #[must_use]
+    pub fn root(value: &'v Value) -> Self {
+        Self { value, path: String::new() }
+    }
+
     /// The value itself.
     #[must_use]
     pub fn value(&self) -> &'v Value {
@@ -233,6 +239,34 @@ impl<'v> Item<'v> {
         );
         Err(FieldError::new(path, code, message))
     }
+}
+
+/// A flag, or its name: LM Studio's documentation shows `"strict": "true"`.
+pub(super) fn read_strict(item: &Item<'_>) -> Result<bool, FieldError> {
+    match item.value().as_str() {
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        _ => item.boolean(),
+    }
+}
+
+/// A name of letters, digits, `_` and `-`, of `max` characters at most.
+pub(super) fn read_name(item: &Item<'_>, max: usize) -> Result<String, FieldError> {
+    let name = item.string()?;
+    let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !is_word {
+        return Err(item
+            .invalid("string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."));
+    }
+    if name.len() > max {
+        let message = format!(
+            "Invalid '{}': string too long. Expected a string with maximum length {max}, but got a string with length {} instead.",
+            item.path(),
+            name.len()
+        );
+        return Err(FieldError::new(item.path(), "string_above_max_length", message));
+    }
+    Ok(name.to_owned())
 }
 
 fn shortened(text: &str) -> String {

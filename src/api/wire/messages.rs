@@ -1,0 +1,134 @@
+//! Messages of a conversation, with the calls in them.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{FieldError, Fields, Item};
+use crate::chat::input_arguments;
+
+/// A message.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[expect(missing_docs, reason = "the fields are OpenAI's")]
+pub struct ChatMessage {
+    pub role: String,
+    pub content: Option<String>,
+    pub tool_calls: Vec<ChatToolCall>,
+    /// What the assistant thought, where a client sends it back.
+    pub reasoning: Option<String>,
+    pub tool_call_id: Option<String>,
+}
+
+/// A call in an assistant's message.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[expect(missing_docs, reason = "the fields are OpenAI's")]
+pub struct ChatToolCall {
+    pub id: String,
+    pub name: String,
+    pub arguments: String,
+}
+
+pub(super) fn read_messages(item: &Item<'_>) -> Result<Vec<ChatMessage>, FieldError> {
+    let messages = item.list(100_000)?;
+    if messages.is_empty() {
+        return Err(FieldError::new(
+            "messages",
+            "empty_array",
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+        ));
+    }
+    messages.iter().map(read_message).collect()
+}
+
+fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
+    let f = item.object()?;
+    let role = f.required("role")?.one_of(&["system", "developer", "user", "assistant", "tool", "function"])?;
+    let tool_calls: Vec<ChatToolCall> = match f.get("tool_calls") {
+        Some(calls) if role == "assistant" => calls.list(1024)?.iter().map(read_tool_call).collect::<Result<_, _>>()?,
+        _ => Vec::new(),
+    };
+    let legacy =
+        f.get("function_call").filter(|_| role == "assistant").map(|call| read_legacy_call(&call)).transpose()?;
+    let content = f.get("content").map(|content| read_content(&content)).transpose()?;
+    let tool_call_id = match role {
+        "tool" => Some(f.required("tool_call_id")?.string()?.to_owned()),
+        // Why: the older role names the function instead; there is at most one open call then.
+        "function" => Some("function".to_owned()),
+        _ => None,
+    };
+    let has_calls = !tool_calls.is_empty() || legacy.is_some();
+    if content.is_none() && !has_calls && f.get("refusal").is_none() {
+        f.required("content")?;
+    }
+    let refusal = f.get("refusal").map(|r| r.string().map(str::to_owned)).transpose()?;
+    Ok(ChatMessage {
+        role: role.to_owned(),
+        content: content.or(refusal),
+        tool_calls: tool_calls.into_iter().chain(legacy).collect(),
+        reasoning: read_reasoning(&f),
+        tool_call_id,
+    })
+}
+
+/// Under either name that servers give it. Some give it another form, which says nothing here.
+fn read_reasoning(f: &Fields<'_>) -> Option<String> {
+    let text = |name: &'static str| f.get(name).and_then(|item| item.value().as_str().map(str::to_owned));
+    text("reasoning_content").or_else(|| text("reasoning")).filter(|text| !text.is_empty())
+}
+
+fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
+    if let Some(text) = item.value().as_str() {
+        return Ok(text.to_owned());
+    }
+    if !item.value().is_array() {
+        return Err(item.wrong_type("a string or an array of content parts"));
+    }
+    let mut text = String::new();
+    for part in item.list(100_000)? {
+        let f = part.object()?;
+        match f.required("type")?.one_of(&["text", "refusal", "image_url", "input_audio", "file"])? {
+            "text" => text.push_str(f.required("text")?.string()?),
+            "refusal" => text.push_str(f.required("refusal")?.string()?),
+            other => {
+                let path = format!("{}.type", part.path());
+                return Err(FieldError::new(
+                    path,
+                    "unsupported_value",
+                    format!("This model reads text only; content of type '{other}' is not supported."),
+                ));
+            }
+        }
+    }
+    Ok(text)
+}
+
+fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
+    let f = item.object()?;
+    if let Some(custom) = f.get("custom") {
+        let custom = custom.object()?;
+        return Ok(ChatToolCall {
+            id: f.required("id")?.string()?.to_owned(),
+            name: custom.required("name")?.string()?.to_owned(),
+            arguments: input_arguments(custom.required("input")?.string()?),
+        });
+    }
+    let function = f.required("function")?.object()?;
+    Ok(ChatToolCall {
+        id: f.required("id")?.string()?.to_owned(),
+        name: function.required("name")?.string()?.to_owned(),
+        arguments: function.get("arguments").map(|a| read_arguments(&a)).transpose()?.unwrap_or_default(),
+    })
+}
+
+fn read_legacy_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
+    let f = item.object()?;
+    Ok(ChatToolCall {
+        id: "function".to_owned(),
+        name: f.required("name")?.string()?.to_owned(),
+        arguments: f.get("arguments").map(|a| read_arguments(&a)).transpose()?.unwrap_or_default(),
+    })
+}
+
+/// Some clients replay arguments as an object instead of as text.
+fn read_arguments(item: &Item<'_>) -> Result<String, FieldError> {
+    if item.value().is_object() { Ok(item.value().to_string()) } else { item.string().map(str::to_owned) }
+}
