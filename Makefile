@@ -13,10 +13,10 @@ CARGO := source scripts/env && cargo
 # With arguments of his own, a user may need no default model.
 NEEDS_DEFAULT_MODEL := $(if $(findstring --model,$(ARGS))$(DRAWPLATE_MODEL),,yes)
 
-.PHONY: help setup build model serve test bench soak check fmt clippy doc deny sdk clean
+.PHONY: help setup build model serve test test-clients bench soak check fmt clippy doc deny clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 setup: ## Install what is missing: C++ compiler, CMake, libclang
 	@scripts/setup
@@ -31,14 +31,17 @@ model: ## Get the default model (98 MB) into the cache
 serve: build $(if $(NEEDS_DEFAULT_MODEL),model) ## Set up, build, get the model, and serve on 127.0.0.1:1234
 	@$(CARGO) run --release --locked --quiet -j $(JOBS) -- serve $(ARGS)
 
-test: setup model ## Set up and run every test, those with the real model and the official SDKs included
+test: setup model ## Set up and run every test, those with the real model and the real clients included
 	@$(CARGO) build --release --locked -j $(JOBS) --bins --tests --benches
 	@scripts/get-suite >/dev/null || echo "suite: not fetched; its test is skipped" >&2
 	@scripts/get-templates >/dev/null || echo "templates: not fetched; their test is skipped" >&2
 	@DRAWPLATE_TEST_MODEL="$$(scripts/get-model 2>/dev/null)" && export DRAWPLATE_TEST_MODEL && \
 	  $(CARGO) test --release --locked -j $(JOBS) -- --nocapture && \
 	  cd fuzz && cargo test --release --locked -j $(JOBS)
-	@scripts/test-sdks
+	@scripts/test-clients
+
+test-clients: build model ## Run the tests of real clients alone; ARGS="langchain litellm" runs some
+	@scripts/test-clients $(ARGS)
 
 bench: build model ## Measure against the targets; with LLAMA_SERVER=path also against that llama-server
 	@DRAWPLATE_TEST_MODEL="$$(scripts/get-model 2>/dev/null)" DRAWPLATE_BIN="$${CARGO_TARGET_DIR:-target}/release/drawplate" \
