@@ -9,7 +9,9 @@ use super::error::ApiError;
 use super::wire::chat_request::{ChatRequest, DrawplateOptions, PropertyOrder, Spelling};
 use super::wire::messages::ChatMessage;
 use super::wire::response_format::ResponseFormat;
-use super::wire::tools::{ChatTool, CustomDefinition, CustomFormat, FunctionDefinition, ToolChoiceField};
+use super::wire::tools::{
+    ChatTool, CustomDefinition, CustomFormat, FunctionDefinition, GrammarSyntax, ToolChoiceField,
+};
 use crate::chat::{Message, Role, Variables, input_schema};
 use crate::engine::Sampling;
 use crate::generation::{Output, Request, RequestTool, TextRule, Thinking};
@@ -160,18 +162,24 @@ pub(super) fn into_tool(index: usize, definition: ChatTool) -> RequestTool {
     match definition {
         ChatTool::Function { function } => {
             let FunctionDefinition { name, description, parameters, .. } = function;
-            RequestTool { index, name, description, parameters }
+            RequestTool { index, name, description, parameters, input: None }
         }
         ChatTool::Custom { custom } => {
             let CustomDefinition { name, description, format } = custom;
-            let pattern = match &format {
-                CustomFormat::Text => None,
-                CustomFormat::Grammar { grammar } => Some(grammar.definition.as_str()),
+            let (pattern, input) = match format {
+                CustomFormat::Text => (None, None),
+                CustomFormat::Grammar { grammar } if grammar.syntax == GrammarSyntax::Regex => {
+                    (Some(grammar.definition), None)
+                }
+                CustomFormat::Grammar { grammar } => (None, Some(grammar.definition)),
             };
-            RequestTool { index, name, description, parameters: Some(input_schema(pattern)) }
+            let parameters = Some(input_schema(pattern.as_deref()));
+            RequestTool { index, name, description, parameters, input }
         }
         // It has become one of the others before.
-        ChatTool::Registered { name, .. } => RequestTool { index, name, description: None, parameters: None },
+        ChatTool::Registered { name, .. } => {
+            RequestTool { index, name, description: None, parameters: None, input: None }
+        }
     }
 }
 

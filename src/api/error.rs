@@ -282,7 +282,7 @@ impl From<AnswerError> for ApiError {
                 code: Some("deadline_exceeded"),
                 ..Self::unavailable("The time for this answer was over before its first token; the server is busy.")
             },
-            AnswerError::Engine(EngineError::Backend(_)) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NoCall => {
+            AnswerError::Engine(EngineError::Backend(_)) | AnswerError::Split(_) | AnswerError::Check(_) | AnswerError::NotDerived | AnswerError::NoCall => {
                 Self::internal(error.to_string())
             }
         }

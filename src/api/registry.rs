@@ -101,14 +101,18 @@ pub async fn register(
 /// Names the field of the definition instead of a request's.
 fn at_definition(kind: Kind, definition: &Value, error: PrepareError) -> ApiError {
     let is_schema = matches!(error, PrepareError::Schema { .. });
-    let error = ApiError::from(error);
-    let param = match kind {
-        _ if !is_schema => return error,
-        Kind::Schema => "schema",
-        Kind::Tool if definition["type"] == "custom" => "format",
-        Kind::Tool => "parameters",
-    };
-    ApiError { param: Some(param.to_owned()), ..error }
+    let mut error = ApiError::from(error);
+    match (kind, is_schema) {
+        (Kind::Schema, true) => error.param = Some("schema".to_owned()),
+        (Kind::Tool, true) if definition["type"] == "custom" => error.param = Some("format".to_owned()),
+        (Kind::Tool, true) => error.param = Some("parameters".to_owned()),
+        // What is not about a schema has the place that it has in a request.
+        (_, false) => {
+            error.param = error.param.map(|param| param.replacen("tools[0].", "", 1));
+            error.message = error.message.replacen("tools[0].", "", 1);
+        }
+    }
+    error
 }
 
 /// An example as the schema has it: the input of a custom tool is a text in it.

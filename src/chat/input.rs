@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The name of that string.
-const KEY: &str = "input";
+use crate::grammar::INPUT as KEY;
 
 /// The schema of the arguments; `pattern` is what the whole input matches.
 #[must_use]

@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use super::prepare::read_tool;
 use super::{Generator, GeneratorOptions, Part, PrepareError, RequestTool};
-use crate::grammar::{Compiler, GrammarError, Report, examine};
+use crate::grammar::cfg::{Cfg, Judgement};
+use crate::grammar::{Compiler, GrammarError, INPUT, Report, examine};
 use crate::schema::{Document, Limits, SchemaError, Store};
 use crate::testing::{ExampleError, Options, Sampler, TestingError, Trial};
-use crate::tools::ToolChoice;
 use crate::tools::format::Otherwise;
+use crate::tools::{Tool, ToolChoice};
 
 /// What errors call the schema.
 const PART: &str = "schema";
@@ -90,7 +91,14 @@ impl Subject {
         examples: Option<&Examples>,
     ) -> Result<Checked, PrepareError> {
         let document = match self {
-            Self::Tool(tool) => read_tool(tool, limits, store)?.parameters,
+            Self::Tool(tool) => {
+                let Tool { parameters, input, .. } = read_tool(tool, limits, store)?;
+                if let Some(cfg) = input {
+                    examples.map(|examples| judge_inputs(&cfg, examples)).transpose()?;
+                    return check_document(compiler, &parameters, None, &self.part());
+                }
+                parameters
+            }
             Self::Schema { schema, .. } => Document::parse_with(schema.clone(), limits, Arc::clone(store))
                 .map(Arc::new)
                 .map_err(|error| PrepareError::Schema { part: self.part(), error })?,
@@ -136,6 +144,23 @@ fn check_document(
         tracing::error!(disagreements = ?trial.disagreements, "masks and validator disagree on a schema");
     }
     Ok(Checked { enforcement, trial: Some(trial) })
+}
+
+/// Holds the inputs of a custom tool against its grammar.
+fn judge_inputs(cfg: &Cfg, Examples { allowed, refused }: &Examples) -> Result<(), PrepareError> {
+    let judge = |example: &Value| match example.get(INPUT).and_then(Value::as_str) {
+        Some(input) => cfg.judge(input),
+        None => Judgement::NotDerived,
+    };
+    let wrong = |list: &[Value], is_wrong: Judgement| list.iter().position(|example| judge(example) == is_wrong);
+    let example = |param: String, message: &str| PrepareError::Example { param, message: message.to_owned() };
+    if let Some(i) = wrong(allowed, Judgement::NotDerived) {
+        return Err(example(format!("examples[{i}]"), "the grammar does not derive this example"));
+    }
+    match wrong(refused, Judgement::Derived) {
+        Some(i) => Err(example(format!("counterexamples[{i}]"), "the grammar derives this counterexample")),
+        None => Ok(()),
+    }
 }
 
 fn refused_by(error: GrammarError, part: &Part) -> PrepareError {

@@ -12,8 +12,9 @@ use tokio::sync::mpsc::Receiver;
 use super::aside::aside;
 use super::prepare::{Checks, Prepared};
 use super::update::{Choice, Completion, Finish, Update, Usage, entry};
-use crate::chat::{Delta, Said, Split, SplitError};
+use crate::chat::{Delta, InputText, Said, Split, SplitError};
 use crate::engine::{EngineError, Event, FinishReason, TokenLogprobs};
+use crate::grammar::cfg::{Cfg, Judgement};
 use crate::grammar::{TokenId, Vocab};
 use crate::guard::Violation;
 use crate::telemetry::metrics::METRICS;
@@ -37,6 +38,9 @@ pub enum AnswerError {
     /// The finished value fails the independent check.
     #[error("the answer fails the final check: {0}")]
     Check(#[from] Violation),
+    /// The finished text is none that its grammar derives.
+    #[error("the answer is not what its grammar derives")]
+    NotDerived,
     /// A call was required and none was made.
     #[error("the answer has no tool call, although one was required")]
     NoCall,
@@ -309,7 +313,8 @@ impl Running {
 
     /// Checks what has finished.
     fn judge(&self, checks: &Checks) -> Result<(), AnswerError> {
-        let is_free = self.said.calls.is_empty() && checks.content.is_none() && !checks.requires_call;
+        let is_bound = checks.content.is_some() || checks.derivation.is_some() || checks.requires_call;
+        let is_free = self.said.calls.is_empty() && !is_bound;
         if is_free { Ok(()) } else { aside(|| self.judge_here(checks)) }
     }
 
@@ -320,6 +325,12 @@ impl Running {
         for call in &self.said.calls {
             let check = checks.tools.iter().find(|(name, _)| *name == call.name).map(|(_, check)| check);
             check.ok_or(AnswerError::NoCall)?.judge(&call.arguments)?;
+            if let Some((_, cfg)) = checks.inputs.iter().find(|(name, _)| *name == call.name) {
+                derived(cfg, &InputText::default().push(&call.arguments))?;
+            }
+        }
+        if let Some(cfg) = &checks.derivation {
+            derived(cfg, &self.said.content)?;
         }
         match &checks.content {
             Some(check) if checks.is_text => {
@@ -331,6 +342,13 @@ impl Running {
             }
             _ => Ok(()),
         }
+    }
+}
+
+fn derived(cfg: &Cfg, text: &str) -> Result<(), AnswerError> {
+    match cfg.judge(text) {
+        Judgement::Derived | Judgement::Unknown => Ok(()),
+        Judgement::NotDerived => Err(AnswerError::NotDerived),
     }
 }
 

@@ -10,7 +10,8 @@ use super::render::{Rendered, render};
 use super::request::{Output, Request, RequestTool, TextRule};
 use crate::chat::{ChatTemplate, SplitOptions, TemplateError};
 use crate::engine::{Sampling, ThinkingLimit};
-use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab, gbnf};
+use crate::grammar::cfg::{Cfg, CfgError};
+use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab};
 use crate::guard::{Check, Encoding, Preamble};
 use crate::schema::pattern::{self, Lang};
 use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
@@ -54,8 +55,12 @@ pub struct Checks {
     pub content: Option<Arc<Check>>,
     /// Whether content is judged as a text, not as JSON.
     pub is_text: bool,
+    /// What derives the content, if that is bound by a grammar.
+    pub derivation: Option<Arc<Cfg>>,
     /// For arguments, by tool name.
     pub tools: Vec<(String, Arc<Check>)>,
+    /// For the inputs of custom tools, by tool name.
+    pub inputs: Vec<(String, Arc<Cfg>)>,
     /// Whether an answer without a call is a fault.
     pub requires_call: bool,
 }
@@ -219,7 +224,15 @@ pub(super) fn read_tool(tool: &RequestTool, limits: Limits, store: &Arc<Store>) 
         Some(value) => value.clone(),
     };
     let document = Document::parse_with(parameters, limits, Arc::clone(store)).map_err(refuse)?;
-    Ok(Tool { name: tool.name.clone(), description: tool.description.clone(), parameters: Arc::new(document) })
+    let input = match &tool.input {
+        None => None,
+        Some(lark) => Some(Cfg::lark(lark).map(Arc::new).map_err(|error| PrepareError::Constraint {
+            param: format!("tools[{}].custom.format.grammar.definition", tool.index),
+            message: error.to_string(),
+        })?),
+    };
+    let (name, description) = (tool.name.clone(), tool.description.clone());
+    Ok(Tool { name, description, parameters: Arc::new(document), input })
 }
 
 /// What binds an answer.
@@ -227,7 +240,9 @@ enum Bound {
     Json(Arc<Document>),
     /// The texts of a language.
     Text(Lang),
-    /// What a Lark grammar derives.
+    /// What a grammar derives.
+    Derived(Arc<Cfg>),
+    /// The same, where only llguidance knows what the grammar says: no endings are known, and nothing judges the text.
     Lark(String),
 }
 
@@ -253,12 +268,15 @@ fn read_rule(rule: &TextRule) -> Result<Bound, String> {
             Ok(Bound::Text(Lang::or(options.iter().map(|text| Lang::literal(text)).collect())))
         }
         TextRule::Regex(pattern) => pattern::whole(pattern).map(Bound::Text).map_err(|error| error.to_string()),
-        TextRule::Grammar(text) if gbnf::is_gbnf(text) => gbnf::to_lark(text).map(Bound::Lark),
         // Why: that would be enforced by other rules than ours.
         TextRule::Grammar(text) if text.contains("%json") => {
             Err("'%json' is not supported in a grammar; a schema goes into 'response_format'".to_owned())
         }
-        TextRule::Grammar(text) => Ok(Bound::Lark(text.clone())),
+        TextRule::Grammar(text) => match Cfg::read(text) {
+            Ok(cfg) => Ok(Bound::Derived(Arc::new(cfg))),
+            Err(CfgError::Unsupported(_)) => Ok(Bound::Lark(text.clone())),
+            Err(CfgError::Invalid(message)) => Err(message),
+        },
     }
 }
 
@@ -277,7 +295,8 @@ fn spec(
         ([], None) => None,
         ([], Some(Bound::Json(document))) => Some(layout.value(Arc::clone(document), request.style)),
         (_, Some(Bound::Text(lang))) => Some(layout.text_in(lang.clone())),
-        (_, Some(Bound::Lark(lark))) => Some(layout.derived(lark.clone())),
+        (_, Some(Bound::Derived(cfg))) => Some(layout.derived(cfg)),
+        (_, Some(Bound::Lark(lark))) => Some(layout.written(lark.clone())),
         (tools, answer) => {
             let otherwise = match answer {
                 Some(Bound::Json(document)) => Otherwise::Schema(Arc::clone(document)),
@@ -337,6 +356,11 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<C
         (Output::Matching { rule, .. }, _) => check_of(rule),
         _ => None,
     };
+    let derivation = match answer {
+        Some(Bound::Derived(cfg)) => Some(Arc::clone(cfg)),
+        _ => None,
+    };
+    let inputs = tools.iter().filter_map(|tool| Some((tool.name.clone(), Arc::clone(tool.input.as_ref()?)))).collect();
     let tools = tools
         .iter()
         .zip(&request.tools)
@@ -345,7 +369,8 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<C
         })
         .collect::<Result<_, PrepareError>>()?;
     let requires_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
-    Ok(Checks { content, is_text: matches!(request.output, Output::Matching { .. }), tools, requires_call })
+    let is_text = matches!(request.output, Output::Matching { .. });
+    Ok(Checks { content, is_text, derivation, tools, inputs, requires_call })
 }
 
 /// What judges a finished text; nothing does, where it is a grammar, or a pattern that the validator does not know.

@@ -79,7 +79,9 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
     // Why: where calls are bare JSON, an answer by schema would look like one.
     let is_bound = !matches!(request.output, Output::Text | Output::Matching { .. });
     let is_ambiguous = !tools.is_empty() && own.family.is_bare_json() && is_bound;
-    let rendered = if is_ambiguous { None } else { Some(render(own)) };
+    // Why: a grammar is written into a JSON string, and nothing else.
+    let has_grammar = !own.family.writes_json() && tools.iter().any(|tool| tool.input.is_some());
+    let rendered = if is_ambiguous || has_grammar { None } else { Some(render(own)) };
     let (segments, is_own) = match rendered {
         None => (render(&ToolSupport::by_prompt())?, false),
         // Why: some templates take no tool without a description, or no call beside text.

@@ -64,6 +64,8 @@ pub struct RequestTool {
     pub description: Option<String>,
     /// The schema of its arguments; absent, it takes none.
     pub parameters: Option<Value>,
+    /// The Lark grammar of a custom tool's input, the only string of its arguments.
+    pub input: Option<String>,
 }
 
 /// The shape of an answer.

@@ -30,6 +30,10 @@ impl Key {
             hasher.part(name.as_bytes());
             hasher.part(lark.as_bytes());
         }
+        for (name, cfg) in &spec.inputs {
+            hasher.part(name.as_bytes());
+            hasher.part(cfg.to_lark().as_bytes());
+        }
         for (name, document) in &spec.schemas {
             hasher.part(name.as_bytes());
             hasher.document(document);

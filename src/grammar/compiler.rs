@@ -221,8 +221,9 @@ impl Compiler {
                 1 => Piece::of(document, form, thrift, deadline).map(Arc::new),
                 _ => self.piece(document, form, thrift, deadline),
             };
+            let input = spec.inputs.iter().find(|(of, _)| of == name).map(|(_, cfg)| cfg);
             match piece {
-                Ok(piece) => Ok((name.clone(), piece)),
+                Ok(piece) => Ok((name.clone(), input.map_or(piece.clone(), |cfg| Arc::new(piece.with_input(cfg))))),
                 Err(error) => Err(GrammarError::Schema { name: name.clone(), error }),
             }
         };
@@ -296,6 +297,10 @@ impl Compiler {
                 let all = std::iter::once(GrammarWithLexer::from_lark(written.lark.clone()));
                 let values = written.values.iter().map(|(name, lark)| named(name, lark.clone()));
                 let grammars = all.chain(values).collect();
+                self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
+            }
+            Grammar::Input(lark) => {
+                let grammars = vec![GrammarWithLexer::from_lark(lark.clone())];
                 self.start(GrammarInit::Serialized(TopLevelGrammar { grammars, max_tokens: None }))
             }
         }

@@ -9,11 +9,11 @@
 mod blame;
 mod build;
 mod cache;
+pub mod cfg;
 mod close;
 mod compiler;
 mod elements;
 mod emit;
-pub mod gbnf;
 mod lark;
 mod least;
 mod lower;
@@ -37,8 +37,9 @@ pub use compiler::{Budget, Compiled, Compiler, Findings, GrammarError, STACK_BYT
 pub(crate) use lark::{NO_FORCING, quote, text_terminal, wire_parts};
 pub use lower::{in_declared_order, in_file_order};
 pub use matcher::{Mask, Matcher, MatcherError, Verdict};
+pub use piece::INPUT;
 pub use report::{Fate, KeywordFate, Report, examine, report};
 
-pub use spec::{ANSWER, Call, Calls, KeyOrder, Prose, Spec, Spellings, Style};
+pub use spec::{ANSWER, Call, Calls, KeyOrder, Prose, Spec, Spellings, Style, Texts};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Style;
+use super::cfg::Cfg;
 use super::close::Closer;
 use super::elements::{self, Written};
 use super::emit::emit;
@@ -13,6 +14,9 @@ use super::watching::watch;
 use super::{lark, notation};
 use crate::guard::{Check, Encoding, Form, MAX_NESTING, Watches};
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError};
+
+/// The key of a custom tool's input in its arguments.
+pub const INPUT: &str = "input";
 
 /// A schema as grammar, and what the guard has to watch in its values.
 pub(super) struct Piece {
@@ -29,6 +33,8 @@ pub(super) enum Grammar {
     Json(Rules),
     /// An object in another form.
     Other(Written),
+    /// An object whose only string a grammar derives, as Lark.
+    Input(String),
 }
 
 impl Grammar {
@@ -36,7 +42,7 @@ impl Grammar {
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Json(rules) => rules.size(),
-            Self::Other(_) => 0,
+            Self::Other(_) | Self::Input(_) => 0,
         }
     }
 
@@ -45,13 +51,14 @@ impl Grammar {
         match self {
             Self::Json(rules) => (lark::write(rules, true), &[]),
             Self::Other(written) => (written.lark.clone(), &written.values),
+            Self::Input(lark) => (lark.clone(), &[]),
         }
     }
 
     /// How values are written, where they are not written as JSON.
     pub(super) fn encoding(&self) -> Option<&Arc<Encoding>> {
         match self {
-            Self::Json(_) => None,
+            Self::Json(_) | Self::Input(_) => None,
             Self::Other(written) => Some(&written.encoding),
         }
     }
@@ -95,6 +102,17 @@ impl Piece {
         let watches = Arc::new(watch(&shapes, document, analysis.is_exact)?);
         let whole = if watches.root.is_some() { Check::of(document).ok().map(Arc::new) } else { None };
         deadline.look()?;
-        Ok(Self { grammar, watches, closer: Arc::new(Closer::new(shapes, whole, document.is_costly())), least_bytes })
+        let closer = Arc::new(Closer::value(shapes, whole, document.is_costly()));
+        Ok(Self { grammar, watches, closer, least_bytes })
+    }
+
+    /// The same object, but its input is what `cfg` derives.
+    pub(super) fn with_input(&self, cfg: &Arc<Cfg>) -> Self {
+        Self {
+            grammar: Grammar::Input(cfg.to_lark_in_json(INPUT)),
+            watches: Arc::clone(&self.watches),
+            closer: Arc::new(Closer::input(INPUT, Arc::clone(cfg))),
+            least_bytes: self.least_bytes,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cfg::Cfg;
 use crate::guard::{Form, Frame, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
@@ -18,13 +19,24 @@ pub struct Spec {
     /// The calls that an answer may hold.
     pub calls: Option<Calls>,
     /// The texts that an answer may be, where it is no JSON; endings are found in them.
-    pub text: Option<Lang>,
+    pub text: Option<Texts>,
+    /// Grammars of the inputs of custom tools, by the name of their schema, an object with the input alone.
+    pub inputs: Vec<(String, Arc<Cfg>)>,
     /// Around an answer's text or value.
     pub around: (Vec<u8>, Vec<u8>),
     /// What may stand before all that.
     pub preamble: Option<Preamble>,
     /// What the schemas leave open about the text of values.
     pub style: Style,
+}
+
+/// Texts that an answer may be.
+#[derive(Clone, Debug)]
+pub enum Texts {
+    /// Those of a language.
+    In(Lang),
+    /// Those that a grammar derives.
+    Derived(Arc<Cfg>),
 }
 
 /// Calls: values of schemas, each between two texts.
@@ -114,6 +126,7 @@ impl Spec {
             grammars: Vec::new(),
             calls: None,
             text: None,
+            inputs: Vec::new(),
             around: Default::default(),
             preamble: None,
             style: Style::default(),

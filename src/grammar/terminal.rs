@@ -68,7 +68,8 @@ pub(super) fn string(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
     all(wanted)
 }
 
-fn content(lang: &Lang, spelling: Spelling) -> RegexAst {
+/// The contents of such strings.
+pub(super) fn content(lang: &Lang, spelling: Spelling) -> RegexAst {
     if let Some(regex) = regex(lang, spelling) {
         return if regex.is_empty() { RegexAst::EmptyString } else { RegexAst::Regex(regex) };
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::grammar::cfg::Cfg;
 use crate::schema::Document;
 
 /// A function that the model may call.
@@ -20,6 +21,8 @@ pub struct Tool {
     pub description: Option<String>,
     /// The schema of its arguments, an object.
     pub parameters: Arc<Document>,
+    /// The grammar of a custom tool's input, the only string of its arguments.
+    pub input: Option<Arc<Cfg>>,
 }
 
 impl Tool {

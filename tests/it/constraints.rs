@@ -2,7 +2,8 @@
 
 use drawplate::engine::FakeMode;
 use drawplate::engine::fake_vocab;
-use drawplate::grammar::{Budget, Compiler, Spec, Verdict, gbnf};
+use drawplate::grammar::cfg::Cfg;
+use drawplate::grammar::{Budget, Compiler, Spec, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{Setup, TestServer, chat_body};
@@ -104,6 +105,19 @@ fn texts_that_run_out_of_tokens_end_valid() {
         assert!(!letters.is_empty() && letters.replace("ab", "").is_empty(), "{text}");
         assert!(digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()), "{text}");
     }
+    let server = TestServer::start(Setup::scripted(&"a".repeat(40)));
+    let grammar = "start: sum\nsum: atom (\" + \" atom)*\natom: \"ab\" | \"a\" atom \"b\"";
+    let mut ended = 0;
+    for max_tokens in 2..30 {
+        let answer = server.chat(&chat_body(json!({"guided_grammar": grammar, "max_tokens": max_tokens})));
+        ended += usize::from(answer.finish_reason() == "length");
+        for part in answer.content().split(" + ") {
+            let (a, b) = part.split_at(part.len() / 2);
+            assert!(!a.is_empty() && a.bytes().all(|c| c == b'a') && b.bytes().all(|c| c == b'b'), "{}", answer.body);
+        }
+    }
+    assert!(ended > 5, "the answers ended by themselves");
+    let server = TestServer::start(Setup::default());
     let answer = server.chat(&chat_body(json!({"guided_choice": ["abab-no", "never"], "max_tokens": 1})));
     assert_eq!(
         (answer.status, &answer.body["error"]["code"]),
@@ -162,7 +176,7 @@ fn gbnf_keeps_its_meaning() {
         (r#"root ::= [\x41-\u0043] "\"\\" [\]\-]*"#, &["A\"\\", "C\"\\]-]"], &["D\"\\", "A\""]),
         (r#"root ::= "a"{2,} "b"{,2}"#, &["aa", "aaaabb"], &["a", "ab", "aabbb"]),
     ] {
-        let lark = gbnf::to_lark(grammar).unwrap();
+        let lark = Cfg::gbnf(grammar).unwrap().to_lark();
         let compiled = compiler.compile(&Spec::lark(lark.clone())).unwrap_or_else(|e| panic!("{e}\n{lark}"));
         let is_accepted = |text: &str| {
             let mut matcher = compiled.matcher();

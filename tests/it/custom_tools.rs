@@ -107,3 +107,72 @@ fn a_loop_goes_on() {
     let unknown = server.chat(&chat_body(json!({"tools": tools(), "tool_choice": custom("nope")})));
     assert_eq!((unknown.status, &unknown.body["error"]["param"]), (400, &json!("tool_choice")));
 }
+
+/// Sums, with spaces where the grammar ignores them, and characters that JSON escapes.
+const SUMS: &str = r#"
+%import common.INT
+%ignore / +/
+start: sum
+sum: atom ("+" atom)*
+atom: INT | "(" sum ")" | "\"" /[a-zé]+/ "\"" | "\n" atom
+"#;
+
+fn sums() -> Value {
+    json!([{"type": "custom", "custom": {"name": "sum", "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": SUMS}}}},
+        {"type": "function", "function": {"name": "now"}}])
+}
+
+#[test]
+fn inputs_are_what_their_grammar_derives() {
+    let cfg = drawplate::grammar::cfg::Cfg::lark(SUMS).unwrap();
+    let is_sum = |text: &str| cfg.judge(text) == drawplate::grammar::cfg::Judgement::Derived;
+    let (mut n_calls, mut n_closed) = (0, 0);
+    let endless =
+        format!("<tool_call>\n{{\"name\": \"sum\", \"arguments\": {{\"input\": \"((\\n\\\"é\\\" + {}", "(".repeat(200));
+    for mode in [FakeMode::Random, FakeMode::Hostile, FakeMode::Scripted(endless)] {
+        let server = TestServer::start(Setup { mode, ..Setup::default() });
+        for seed in 0..16 {
+            let body = json!({"tools": sums(), "tool_choice": custom("sum"), "seed": seed, "max_tokens": 40 + seed * 5, "temperature": 1.3});
+            let answer = server.chat(&chat_body(body.clone()));
+            n_closed += usize::from(answer.finish_reason() == "length");
+            for (kind, name, input) in ask(&server, &chat_body(body)) {
+                assert_eq!((kind.as_str(), name.as_str()), ("custom", "sum"));
+                assert!(is_sum(&input), "{input:?}");
+                n_calls += 1;
+            }
+        }
+    }
+    assert!(n_calls > 40 && n_closed > 5, "{n_calls} calls, {n_closed} of them brought to an end");
+}
+
+#[test]
+fn an_input_by_grammar_is_read_back_as_it_was_written() {
+    for input in ["1 + (\"é\" + \n2 )", "  7", "\"a\"+\n\n(3)"] {
+        let arguments = json!({"input": input}).to_string();
+        let script = format!("<tool_call>\n{{\"name\": \"sum\", \"arguments\": {arguments}}}\n</tool_call>");
+        let server = TestServer::start(Setup::scripted(&script));
+        let calls = ask(&server, &chat_body(json!({"tools": sums()})));
+        assert_eq!(calls, [("custom".to_owned(), "sum".to_owned(), input.to_owned())]);
+    }
+}
+
+#[test]
+fn a_grammar_that_is_none_is_refused() {
+    let server = TestServer::start(Setup::default());
+    for (definition, words) in [
+        ("start: nowhere", "line 1: there is no rule 'nowhere'"),
+        ("start: %json {}", "is not supported here"),
+        ("start: \"a\" start", "derives no text"),
+    ] {
+        let mut tools = sums();
+        tools[0]["custom"]["format"]["grammar"]["definition"] = definition.into();
+        let answer = server.chat(&chat_body(json!({"tools": tools, "tool_choice": "required"})));
+        let error = &answer.body["error"];
+        assert_eq!(
+            (answer.status, &error["param"]),
+            (400, &json!("tools[0].custom.format.grammar.definition")),
+            "{error}"
+        );
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    }
+}

@@ -33,7 +33,7 @@ struct Case<'a> {
 fn case<'a>(format: &'a ToolFormat, vocab: &'a Vocab, schema: &Value) -> Result<Option<Case<'a>>, TestCaseError> {
     let Ok(document) = Document::parse(schema.clone(), Limits::default()) else { return Ok(None) };
     let Ok(check) = Check::of(&document) else { return Ok(None) };
-    let tools = [Tool { name: "f".into(), description: None, parameters: Arc::new(document) }];
+    let tools = [Tool { name: "f".into(), description: None, parameters: Arc::new(document), input: None }];
     let compiler = Compiler::new(vocab, Budget { cache_bytes: 0, ..Budget::default() }).unwrap();
     let spec = format.spec(&tools, &ToolChoice::Named("f".into()), false, &Otherwise::Prose, None);
     let compiled = match compiler.compile(&spec) {
@@ -268,6 +268,7 @@ fn many_tools_and_many_choices_compile_in_every_form() {
         name: format!("tool_{i}"),
         description: None,
         parameters: Arc::new(Document::parse(schema, Limits::default()).unwrap()),
+        input: None,
     };
     let many: Vec<Tool> = (0..200)
         .map(|i| {

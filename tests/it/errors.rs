@@ -176,10 +176,10 @@ fn fields() -> Vec<Case> {
         case(
             "custom tool by Lark",
             with(json!({"tools": [{"type": "custom", "custom": {"name": "x", "format": {"type": "grammar",
-                "grammar": {"syntax": "lark", "definition": "start: \"a\""}}}}]})),
-            "unsupported_value",
-            "tools[0].custom.format.grammar.syntax",
-            "would not be enforced",
+                "grammar": {"syntax": "lark", "definition": "start: b"}}}}]})),
+            "invalid_value",
+            "tools[0].custom.format.grammar.definition",
+            "there is no rule 'b'",
         ),
         case(
             "tool name",

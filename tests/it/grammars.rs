@@ -16,7 +16,7 @@ use serde_json::json;
 
 fn tool(name: &str) -> Tool {
     let document = Document::parse(json!({"type": "object"}), Limits::default()).unwrap();
-    Tool { name: name.into(), description: None, parameters: Arc::new(document) }
+    Tool { name: name.into(), description: None, parameters: Arc::new(document), input: None }
 }
 
 #[test]

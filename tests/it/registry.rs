@@ -121,6 +121,15 @@ fn custom_tools_can_be_registered() {
     let tool = json!({"type": "custom", "custom": {"name": "date", "format": {"type": "grammar",
         "grammar": {"syntax": "regex", "definition": "20[0-9]{2}"}}}, "examples": ["2024"], "counterexamples": ["1999"]});
     register(&server, "/v1/tools", &tool);
+    let lark = |examples: Value, counter: Value| {
+        json!({"type": "custom", "custom": {"name": "nest", "format": {"type": "grammar",
+            "grammar": {"syntax": "lark", "definition": "start: \"(\" start \")\" | \"x\""}}}, "examples": examples, "counterexamples": counter})
+    };
+    register(&server, "/v1/tools", &lark(json!(["((x))"]), json!(["(x"])));
+    let wrong = post(&server, "/v1/tools", &lark(json!(["x", "(x"]), json!([])));
+    assert_eq!((wrong.status, &wrong.body["error"]["param"]), (400, &json!("examples[1]")), "{}", wrong.body);
+    let wrong = post(&server, "/v1/tools", &lark(json!([]), json!(["x"])));
+    assert_eq!((wrong.status, &wrong.body["error"]["param"]), (400, &json!("counterexamples[0]")), "{}", wrong.body);
     let body = chat_body(json!({"tools": [{"type": "registered", "name": "date"}], "tool_choice": "required"}));
     let call = server.chat(&body).body["choices"][0]["message"]["tool_calls"][0].clone();
     assert_eq!(call["type"], "custom");
@@ -169,6 +178,13 @@ fn what_is_wrong_with_a_definition_is_said_at_once() {
         ("tools", json!({"name": "t", "examples": {}}), 400, "invalid_type", "examples"),
         ("tools", json!({"name": "t", "examples": [{}, {"x": 1}]}), 400, "invalid_value", "examples[1]"),
         ("tools", json!({"name": "t", "counterexamples": [{}]}), 400, "invalid_value", "counterexamples[0]"),
+        (
+            "tools",
+            json!({"type": "custom", "custom": {"name": "t", "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: a"}}}}),
+            400,
+            "invalid_value",
+            "custom.format.grammar.definition",
+        ),
         ("schemas", json!({"name": "s"}), 400, "missing_required_parameter", "schema"),
         ("schemas", json!({"name": "check", "schema": {}}), 400, "invalid_value", "name"),
         ("schemas", json!({"name": "s", "schema": {"minimum": "1"}}), 400, "invalid_json_schema", "schema"),

@@ -43,6 +43,7 @@ fn verdict(source: &str) -> Value {
         name: "weather".into(),
         description: Some("tells the weather".into()),
         parameters: Arc::new(Document::parse(parameters, Limits::default()).unwrap()),
+        input: None,
     }];
     let native: Vec<Value> = tools.iter().filter(|_| support.is_native()).map(Tool::definition).collect();
     let with_tools = Instructions { tools: Some((&tools, &ToolChoice::Auto)), schema: None };

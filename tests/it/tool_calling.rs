@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use drawplate::chat::SplitOptions;
 use drawplate::engine::{FakeMode, Limits};
+use drawplate::grammar::cfg::Cfg;
 use drawplate::grammar::{Budget, Compiler, Style, Verdict, Vocab};
 use drawplate::guard::Preamble;
 use drawplate::schema::pattern::Lang;
@@ -140,7 +141,8 @@ fn is_valid(schema: &Value, text: &str) -> bool {
 #[test]
 fn every_beginning_of_an_answer_has_an_ending() {
     let document = |schema| Arc::new(Document::parse(schema, SchemaLimits::default()).unwrap());
-    let tool = |name: &str, schema| Tool { name: name.into(), description: None, parameters: document(schema) };
+    let tool =
+        |name: &str, schema| Tool { name: name.into(), description: None, parameters: document(schema), input: None };
     let tools = [tool("note", note()), tool("note_all", notes())];
     for (format, vocab) in formats() {
         let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
@@ -449,7 +451,7 @@ fn channels(format: &ToolFormat, vocab: &Vocab) {
                 "{\"ok\": true}",
             ),
             (layout.text_in(Lang::literal("yes")), "<|channel|>final<|message|>yes", "yes"),
-            (layout.derived("start: \"a\"+".into()), "<|channel|>final<|message|>aaa", "aaa"),
+            (layout.derived(&Arc::new(Cfg::lark("start: \"a\"+").unwrap())), "<|channel|>final<|message|>aaa", "aaa"),
         ] {
             let thought =
                 if preamble.is_some() { "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant" } else { "" };

@@ -157,14 +157,11 @@ fn read_format(item: &Item<'_>) -> Result<CustomFormat, FieldError> {
     let grammar = f.required("grammar")?.object()?;
     let syntax = grammar.required("syntax")?;
     let definition = grammar.required("definition")?.string()?.to_owned();
-    match syntax.one_of(&["lark", "regex"])? {
-        "regex" => Ok(CustomFormat::Grammar { grammar: CustomGrammar { syntax: GrammarSyntax::Regex, definition } }),
-        _ => Err(FieldError::new(
-            syntax.path(),
-            "unsupported_value",
-            "Lark grammars of custom tools are not supported, and would not be enforced; use syntax 'regex', or a grammar in 'response_format'.",
-        )),
-    }
+    let syntax = match syntax.one_of(&["lark", "regex"])? {
+        "regex" => GrammarSyntax::Regex,
+        _ => GrammarSyntax::Lark,
+    };
+    Ok(CustomFormat::Grammar { grammar: CustomGrammar { syntax, definition } })
 }
 
 pub(super) fn read_function(item: &Item<'_>) -> Result<FunctionDefinition, FieldError> {

@@ -4,22 +4,28 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::arguments::Arguments;
-use super::scalar::Texts;
+use super::scalar;
 use super::{ASSUMED_LONGEST, Closer};
-use crate::grammar::spec::Prose;
+use crate::grammar::cfg::Cfg;
+use crate::grammar::spec::{Prose, Texts};
 use crate::grammar::spelling::Spelling;
 use crate::guard::{Fill, Frame, Preamble, Stage, find};
-use crate::schema::pattern::Lang;
 
 /// Finds endings for the answers of one grammar.
 pub(in crate::grammar) struct Answer {
     preamble: Option<Preamble>,
     value: Option<Arc<Closer>>,
     calls: Option<Calls>,
-    text: Option<Mutex<Texts>>,
+    text: Option<Text>,
     /// Around a text or value.
     around: (Vec<u8>, Vec<u8>),
     longest: OnceLock<usize>,
+}
+
+/// What the answer's text must be.
+enum Text {
+    In(Box<Mutex<scalar::Texts>>),
+    Derived(Arc<Cfg>),
 }
 
 /// The calls that an answer may hold.
@@ -52,10 +58,15 @@ impl Answer {
         preamble: Option<Preamble>,
         value: Option<Arc<Closer>>,
         calls: Option<Calls>,
-        text: Option<&Lang>,
+        text: Option<&Texts>,
         around: (Vec<u8>, Vec<u8>),
     ) -> Self {
-        let text = text.and_then(|lang| Texts::of_strings(lang, Spelling::Raw, "")).map(Mutex::new);
+        let text = text.and_then(|texts| match texts {
+            Texts::In(lang) => {
+                scalar::Texts::of_strings(lang, Spelling::Raw, "").map(|texts| Text::In(Box::new(Mutex::new(texts))))
+            }
+            Texts::Derived(cfg) => Some(Text::Derived(Arc::clone(cfg))),
+        });
         Self { preamble, value, calls, text, around, longest: OnceLock::new() }
     }
 
@@ -88,7 +99,10 @@ impl Answer {
     fn close_content(&self, text: &[u8]) -> Option<Vec<u8>> {
         let (open, close) = &self.around;
         let close_inner = |text: &[u8]| match &self.text {
-            Some(texts) => texts.lock().unwrap_or_else(PoisonError::into_inner).endings(text, 1, |_| true).pop(),
+            Some(Text::In(texts)) => {
+                texts.lock().unwrap_or_else(PoisonError::into_inner).endings(text, 1, |_| true).pop()
+            }
+            Some(Text::Derived(cfg)) => cfg.ending(text),
             None => self.value.as_ref()?.close(text),
         };
         let ended = |ending: Vec<u8>| Some([ending, close.clone()].concat());

@@ -61,6 +61,12 @@ impl Lang {
         if ranges.is_empty() { Self::Nothing } else { Self::Class(ranges) }
     }
 
+    /// One character, none out of `ranges`.
+    #[must_use]
+    pub fn class_without(ranges: Vec<(char, char)>) -> Self {
+        Self::class(set::negate(&set::normal(ranges)))
+    }
+
     /// Only `text`.
     #[must_use]
     pub fn literal(text: &str) -> Self {

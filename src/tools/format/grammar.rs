@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::{ToolFormat, schema_name};
-use crate::grammar::{Call, Calls, NO_FORCING, Prose, Spec, Style, quote, text_terminal, wire_parts};
+use crate::grammar::cfg::Cfg;
+use crate::grammar::{Call, Calls, NO_FORCING, Prose, Spec, Style, Texts, quote, text_terminal, wire_parts};
 use crate::guard::{Bit, Frame, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
@@ -53,6 +54,8 @@ impl ToolFormat {
             (Prose::Never, Otherwise::Schema(_)) if !must => format!("{calls} | text_open @answer text_close"),
             (Prose::Never, _) => calls.to_owned(),
         };
+        let input = |(i, tool): (usize, &Tool)| Some((schema_name(i), Arc::clone(tool.input.as_ref()?)));
+        let inputs = tools.iter().enumerate().filter_map(input).collect();
         if let (Otherwise::Schema(document), false) = (otherwise, must) {
             schemas.push(("answer".to_owned(), Arc::clone(document)));
         }
@@ -88,7 +91,14 @@ impl ToolFormat {
             form: self.form.clone(),
             each,
         };
-        Spec { schemas, calls: Some(calls), around: self.text.clone(), preamble: preamble.cloned(), ..Spec::lark(lark) }
+        Spec {
+            schemas,
+            inputs,
+            calls: Some(calls),
+            around: self.text.clone(),
+            preamble: preamble.cloned(),
+            ..Spec::lark(lark)
+        }
     }
 
     /// Makes the grammar of free text without a call, where tools are known and must not be called.
@@ -172,12 +182,18 @@ impl Layout<'_> {
     #[must_use]
     pub fn text_in(&self, lang: Lang) -> Spec {
         let lark = self.unforced() + &self.around_element("TEXT", &text_terminal("TEXT", &lang));
-        Spec { text: Some(lang), ..self.spec(lark) }
+        Spec { text: Some(Texts::In(lang)), ..self.spec(lark) }
+    }
+
+    /// The grammar of an answer that `cfg` derives.
+    #[must_use]
+    pub fn derived(&self, cfg: &Arc<Cfg>) -> Spec {
+        Spec { text: Some(Texts::Derived(Arc::clone(cfg))), ..self.written(cfg.to_lark()) }
     }
 
     /// The grammar of an answer that `lark`, a grammar from a stranger, derives. No endings are known of it.
     #[must_use]
-    pub fn derived(&self, lark: String) -> Spec {
+    pub fn written(&self, lark: String) -> Spec {
         if self.is_plain() {
             return Spec::lark(lark);
         }

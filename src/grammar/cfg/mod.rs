@@ -1,0 +1,294 @@
+//! Context-free grammars from strangers: read from GBNF or Lark, written for llguidance, and followed by a parser of
+//! their own, which finds endings and judges finished texts.
+//!
+//! The readers (`gbnf`, `lark`) give expressions by name; [`Cfg`] has them as rules over terminals, each a regular
+//! language. `write` makes Lark of it, as it stands or inside a JSON string; `machine` breaks terminals down to
+//! characters, `chart` parses with that (Earley's algorithm), `ending` finds the shortest way to the end.
+
+mod chart;
+mod common;
+mod ending;
+mod expr;
+mod gbnf;
+mod lark;
+mod machine;
+mod reader;
+mod regex;
+mod write;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use lru::LruCache;
+
+use chart::Chart;
+use expr::{Expr, Named};
+use machine::Machine;
+
+use crate::schema::pattern::Lang;
+
+/// Bytes of a grammar.
+const MAX_BYTES: usize = 256 << 10;
+/// Symbols in all rules, and parts in all terminals.
+const MAX_SIZE: usize = 200_000;
+/// How deep groups nest.
+const MAX_DEPTH: usize = 64;
+
+/// Why a text is no grammar that is followed here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CfgError {
+    /// It is no grammar.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is one, but says something that is not expressed here.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
+/// A context-free grammar.
+#[derive(Debug)]
+pub struct Cfg {
+    /// Each rule's alternatives. The first rule is the start.
+    rules: Vec<Vec<Vec<Symbol>>>,
+    terminals: Vec<Lang>,
+    /// None where terminals need intersections or complements, or the grammar is too large for it.
+    machine: Option<Machine>,
+    /// No other grammar of this process has it.
+    id: u64,
+}
+
+/// The last parses of the grammars that were followed last: the next text mostly goes on where the last one ended. One
+/// for all grammars, so that what strangers send has one bound.
+static CHARTS: LazyLock<Mutex<LruCache<u64, Chart>>> = LazyLock::new(|| Mutex::new(LruCache::new(MAX_CHARTS)));
+/// How many parses are kept; each has a bound, too.
+const MAX_CHARTS: NonZeroUsize = NonZeroUsize::new(8).expect("it is not zero");
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+/// Part of an alternative.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Symbol {
+    Rule(usize),
+    Terminal(usize),
+    Repeat(Box<Symbol>, u32, Option<u32>),
+}
+
+/// What a text is in a grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It derives the text.
+    Derived,
+    /// It does not.
+    NotDerived,
+    /// That takes longer than it may to find out, or terminals are no plain regular expressions.
+    Unknown,
+}
+
+/// Whether `text` is GBNF, and not Lark.
+#[must_use]
+pub fn is_gbnf(text: &str) -> bool {
+    text.contains("::=")
+}
+
+impl Cfg {
+    /// Reads GBNF or Lark.
+    ///
+    /// # Errors
+    /// With the line and what is wrong there.
+    pub fn read(text: &str) -> Result<Self, CfgError> {
+        if is_gbnf(text) { Self::gbnf(text) } else { Self::lark(text) }
+    }
+
+    /// Reads GBNF, llama.cpp's notation.
+    ///
+    /// # Errors
+    /// As [`Cfg::read`].
+    pub fn gbnf(text: &str) -> Result<Self, CfgError> {
+        Self::of(&gbnf::read(checked(text)?)?, "root")
+    }
+
+    /// Reads Lark.
+    ///
+    /// # Errors
+    /// As [`Cfg::read`].
+    pub fn lark(text: &str) -> Result<Self, CfgError> {
+        Self::of(&lark::read(checked(text)?)?, "start")
+    }
+
+    fn of(named: &Named, start: &str) -> Result<Self, CfgError> {
+        let mut builder = Builder {
+            named,
+            rules: vec![Vec::new()],
+            terminals: Vec::new(),
+            known: HashMap::new(),
+            index: HashMap::new(),
+            size: 0,
+        };
+        let Symbol::Rule(first) = builder.rule(start, 0)? else { unreachable!("rules are rules") };
+        builder.rules[0] = vec![vec![Symbol::Rule(first)]];
+        let Builder { rules, terminals, .. } = builder;
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let machine = Machine::of(&rules, &terminals);
+        if machine.as_ref().is_some_and(Machine::is_empty) {
+            return Err(CfgError::Invalid("the grammar derives no text: its rules never come to an end".to_owned()));
+        }
+        Ok(Self { rules, terminals, machine, id })
+    }
+
+    /// Whether the grammar derives `text`.
+    #[must_use]
+    pub fn judge(&self, text: &str) -> Judgement {
+        let judged = self.with_chart(|machine, chart| chart.read(machine, text).then(|| chart.is_accepting(machine)));
+        match judged {
+            None => Judgement::Unknown,
+            Some((Some(true), _)) => Judgement::Derived,
+            Some((_, true)) => Judgement::Unknown,
+            Some((_, false)) => Judgement::NotDerived,
+        }
+    }
+
+    /// A short ending of `text`, which may break off inside a character; `None` if none is known.
+    pub(super) fn ending(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.with_chart(|machine, chart| ending::of_text(machine, chart, text))?.0
+    }
+
+    /// The same of the content of a JSON string that is open, without its closing quote.
+    pub(super) fn ending_in_string(&self, content: &[u8]) -> Option<Vec<u8>> {
+        self.with_chart(|machine, chart| ending::of_string(machine, chart, content))?.0
+    }
+
+    /// Works with the last parse. Also says whether it was too long for it.
+    fn with_chart<T>(&self, work: impl FnOnce(&Machine, &mut Chart) -> T) -> Option<(T, bool)> {
+        let machine = self.machine.as_ref()?;
+        let charts = || CHARTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = charts().pop(&self.id);
+        let mut chart = kept.unwrap_or_else(|| Chart::new(machine));
+        let done = work(machine, &mut chart);
+        let is_too_long = chart.is_too_long();
+        if chart.is_small() {
+            charts().put(self.id, chart);
+        }
+        Some((done, is_too_long))
+    }
+}
+
+fn checked(text: &str) -> Result<&str, CfgError> {
+    if text.len() > MAX_BYTES {
+        return Err(CfgError::Invalid(format!("the grammar has {} bytes, more than {MAX_BYTES}", text.len())));
+    }
+    Ok(text)
+}
+
+/// Makes rules and terminals of named expressions.
+struct Builder<'a> {
+    named: &'a Named,
+    rules: Vec<Vec<Vec<Symbol>>>,
+    terminals: Vec<Lang>,
+    /// Rules by name, and named terminals.
+    known: HashMap<&'a str, Symbol>,
+    index: HashMap<Lang, usize>,
+    size: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn grow(&mut self, n: usize) -> Result<(), CfgError> {
+        self.size += n;
+        if self.size > MAX_SIZE {
+            return Err(CfgError::Invalid("the grammar is too large once its terminals are written out".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn new_rule(&mut self) -> usize {
+        self.rules.push(Vec::new());
+        self.rules.len() - 1
+    }
+
+    /// The rule of this name; rules that it names are read with it.
+    fn rule(&mut self, name: &'a str, _at: usize) -> Result<Symbol, CfgError> {
+        let Some(first) = self.named.exprs.get(name) else {
+            return Err(CfgError::Invalid(format!("there is no rule '{name}'")));
+        };
+        let first_id = self.new_rule();
+        self.known.insert(name, Symbol::Rule(first_id));
+        // Why a list: rules refer to each other as deep as there are rules.
+        let mut open = vec![(first_id, &first.expr)];
+        while let Some((id, expr)) = open.pop() {
+            self.rules[id] = self.alternatives(expr, &mut open)?;
+        }
+        Ok(Symbol::Rule(first_id))
+    }
+
+    fn alternatives(
+        &mut self,
+        expr: &'a Expr,
+        open: &mut Vec<(usize, &'a Expr)>,
+    ) -> Result<Vec<Vec<Symbol>>, CfgError> {
+        match expr {
+            Expr::Or(parts) => parts.iter().map(|part| self.sequence(part, open)).collect(),
+            other => Ok(vec![self.sequence(other, open)?]),
+        }
+    }
+
+    fn sequence(&mut self, expr: &'a Expr, open: &mut Vec<(usize, &'a Expr)>) -> Result<Vec<Symbol>, CfgError> {
+        match expr {
+            Expr::Seq(parts) => {
+                let parts: Vec<Vec<Symbol>> =
+                    parts.iter().map(|part| self.sequence(part, open)).collect::<Result<_, _>>()?;
+                Ok(parts.concat())
+            }
+            other => Ok(self.symbol(other, open)?.into_iter().collect()),
+        }
+    }
+
+    /// Nothing for what is empty.
+    fn symbol(&mut self, expr: &'a Expr, open: &mut Vec<(usize, &'a Expr)>) -> Result<Option<Symbol>, CfgError> {
+        self.grow(1)?;
+        Ok(Some(match expr {
+            Expr::Terminal(Lang::Empty) => return Ok(None),
+            Expr::Terminal(lang) => self.terminal(lang.clone())?,
+            Expr::Name(name, at) => match self.known.get(name.as_str()) {
+                Some(symbol) => symbol.clone(),
+                None => {
+                    let Some(found) = self.named.exprs.get(name) else {
+                        return Err(CfgError::Invalid(self.named.fault_at(*at, &format!("there is no rule '{name}'"))));
+                    };
+                    let symbol = if found.is_terminal {
+                        let lang = self.named.lang(name, *at)?;
+                        self.terminal(lang)?
+                    } else {
+                        let id = self.new_rule();
+                        open.push((id, &found.expr));
+                        Symbol::Rule(id)
+                    };
+                    self.known.insert(name, symbol.clone());
+                    symbol
+                }
+            },
+            Expr::Repeat(inner, min, max) => match self.symbol(inner, open)? {
+                None => return Ok(None),
+                Some(symbol) => Symbol::Repeat(Box::new(symbol), *min, *max),
+            },
+            Expr::Seq(_) | Expr::Or(_) => {
+                let id = self.new_rule();
+                self.rules[id] = self.alternatives(expr, open)?;
+                Symbol::Rule(id)
+            }
+        }))
+    }
+
+    fn terminal(&mut self, lang: Lang) -> Result<Symbol, CfgError> {
+        if let Some(id) = self.index.get(&lang) {
+            return Ok(Symbol::Terminal(*id));
+        }
+        self.grow(lang.size())?;
+        let id = self.terminals.len();
+        self.terminals.push(lang.clone());
+        self.index.insert(lang, id);
+        Ok(Symbol::Terminal(id))
+    }
+}
+
+#[cfg(test)]
+mod tests;
