@@ -36,6 +36,7 @@ pub(super) fn infer(text: &str, around: (&str, &str), first: &ToolCall, second: 
         format!("{}$NAME{name_to_arguments}$ARGUMENTS{}", &before[before.len() - head_start..], &between[..n_tail]);
     let (marker, prose) = marker(before)?;
     let family = Family {
+        prompt_end: String::new(),
         name: "inferred".to_owned(),
         marker: marker.to_owned(),
         begin: begin.to_owned(),

@@ -7,6 +7,8 @@ use minijinja::value::{Kwargs, Value as Jinja};
 use minijinja::{Environment, ErrorKind};
 use serde_json::Value;
 
+use super::lists::with_assignments;
+
 /// Bounds the work of one rendering: templates come with models from strangers.
 const FUEL: u64 = 50_000_000;
 
@@ -34,7 +36,7 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, minijinj
     });
     // Source: FireFunction's template, which says of what day its knowledge of time is.
     env.add_global("datetime", jiff::Zoned::now().date().to_string());
-    env.add_template_owned(CHAT, without_generation_tags(source).into_owned())?;
+    env.add_template_owned(CHAT, with_assignments(&without_generation_tags(source)).into_owned())?;
     Ok(env)
 }
 

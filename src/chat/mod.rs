@@ -11,6 +11,7 @@ mod detect;
 mod infer;
 mod input;
 mod jinja;
+mod lists;
 mod message;
 mod prompt;
 mod said;

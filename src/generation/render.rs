@@ -81,7 +81,8 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
     let is_ambiguous = !tools.is_empty() && own.family.is_bare_json() && is_bound;
     // Why: a grammar is written into a JSON string, and nothing else.
     let has_grammar = !own.family.writes_json() && tools.iter().any(|tool| tool.input.is_some());
-    let rendered = if is_ambiguous || has_grammar { None } else { Some(render(own)) };
+    let is_text = tools.iter().any(|tool| own.family.takes_for_text(&tool.name));
+    let rendered = if is_ambiguous || has_grammar || is_text { None } else { Some(render(own)) };
     let (segments, is_own) = match rendered {
         None => (render(&ToolSupport::by_prompt())?, false),
         // Why: some templates take no tool without a description, or no call beside text.
@@ -90,6 +91,12 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         }
         Some(rendered) => (rendered?, true),
     };
+    let mut segments = segments;
+    if let (true, Some(last)) = (is_own, segments.last_mut())
+        && let Some(kept) = last.text.strip_suffix(own.family.prompt_end.as_str())
+    {
+        last.text.truncate(kept.len());
+    }
     let mut tokens: Vec<TokenId> =
         segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect();
     let end = segments.last().map_or("", |segment| segment.text.as_str());

@@ -190,7 +190,7 @@ fn keeps_silent(
     let call = format.family.render_calls(&[call]);
     assert!(!takes(&format!("{thought}{call}")), "{}: {call}", format.family.name);
     if format.family.prose == Place::Before {
-        assert!(!takes(&format!("{thought}Text. {call}")), "{}: {call}", format.family.name);
+        assert!(!takes(&format!("{thought}{open}Text. {close}{call}")), "{}: {call}", format.family.name);
     }
 }
 
@@ -242,7 +242,8 @@ fn every_beginning_ends(
             around: format.text.clone(),
             stop: Vec::new(),
         };
-        let (open, close) = if text.is_empty() { family.text.clone() } else { Default::default() };
+        let has_text = text.is_empty() || !before.is_empty();
+        let (open, close) = if has_text { family.text.clone() } else { Default::default() };
         let tokens = tokens_of(&format!("{thought}{open}{before}{close}{text}"), vocab);
         for n in 0..=tokens.len() {
             let ending = matcher.closing_tokens().unwrap_or_else(|| panic!("{what}: no ending of token {n} of {text}"));

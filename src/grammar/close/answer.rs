@@ -116,12 +116,21 @@ impl Answer {
 
     fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
         let Some(calls) = &self.calls else { return self.close_content(text) };
+        // Why first: the tag of text may begin as calls do.
+        let open = &self.around.0;
+        let is_text = !open.is_empty() && text.starts_with(open);
         let from_marker = match calls.prose {
+            Prose::Before if is_text => find(&text[open.len()..], &calls.marker).map(|at| &text[open.len() + at..]),
+            Prose::Instead | Prose::Never if is_text => None,
             Prose::Before => find(text, &calls.marker).map(|at| &text[at..]),
             Prose::Instead | Prose::Never => text.starts_with(&calls.marker).then_some(text),
         };
-        if let Some(text) = from_marker {
-            return calls.close(text);
+        if let Some(from_marker) = from_marker {
+            let ending = calls.close(from_marker);
+            // Why not at once: it may be the tag of text that begins so.
+            if ending.is_some() || !open.starts_with(text) {
+                return ending;
+            }
         }
         if calls.prose != Prose::Never {
             return Some(Vec::new());

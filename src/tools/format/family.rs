@@ -18,6 +18,9 @@ pub struct Family {
     /// Texts of a chat template by which it is known, where what it writes for calls is not what the model writes.
     #[serde(default)]
     pub source: Vec<String>,
+    /// What prompts end in although it belongs to the answer; the model then writes it itself.
+    #[serde(default)]
+    pub prompt_end: String,
     /// Around an answer's text, whether there are tools or not.
     #[serde(default)]
     pub text: (String, String),
@@ -113,12 +116,13 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 40] = [
+const FILES: [&str; 41] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
     include_str!("../../../families/longcat.toml"),
     include_str!("../../../families/functionary-3.1.toml"),
+    include_str!("../../../families/functionary-3.2.toml"),
     include_str!("../../../families/apertus.toml"),
     include_str!("../../../families/apriel.toml"),
     include_str!("../../../families/hunyuan-a13b.toml"),
@@ -183,6 +187,12 @@ impl Family {
     #[must_use]
     pub fn writes_json(&self) -> bool {
         self.parameter.is_none() && self.notation.is_none()
+    }
+
+    /// Whether a call of the tool `name` begins as text does.
+    #[must_use]
+    pub fn takes_for_text(&self, name: &str) -> bool {
+        !self.text.0.is_empty() && self.call.replace("$NAME", name).starts_with(&self.text.0)
     }
 
     /// Where free text may stand beside calls.

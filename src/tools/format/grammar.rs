@@ -59,10 +59,10 @@ impl ToolFormat {
         if let (Otherwise::Schema(document), false) = (otherwise, must) {
             schemas.push(("answer".to_owned(), Arc::clone(document)));
         }
-        let mut lark = start(&body("first_"), &body(""), prose, preamble);
+        let mut lark = start(&body("first_"), &body(""), self.before(prose), preamble);
         lark.push_str(SHAPE);
         self.write_prose(prose, preamble, &mut lark);
-        lark.push_str(&around_rules(&self.text));
+        lark.push_str(&self.around_rules());
         let is_in_call = self.begin.is_empty();
         let opening = if is_in_call { Frame::default() } else { self.begin.without(&self.marker) };
         let next =
@@ -104,11 +104,33 @@ impl ToolFormat {
     /// Makes the grammar of free text without a call, where tools are known and must not be called.
     #[must_use]
     pub fn silence(&self, preamble: Option<&Preamble>) -> Spec {
-        let mut lark = start("first_prose", "prose", self.family.prose(), preamble);
+        let mut lark = start("first_prose", "prose", self.before(self.family.prose()), preamble);
         lark.push_str(PREAMBLE);
         self.write_prose(self.family.prose(), preamble, &mut lark);
-        lark.push_str(&around_rules(&self.text));
+        lark.push_str(&self.around_rules());
         Layout { preamble, around: &self.text }.spec(lark)
+    }
+
+    /// Whether the tag of text begins as calls do.
+    fn tag_has_marker(&self) -> bool {
+        !self.marker.is_empty() && self.text.0.starts_with(&self.marker)
+    }
+
+    /// What stands first where `prose` may: a text that has a tag takes no line before it along.
+    fn before(&self, prose: Prose) -> Prose {
+        if prose == Prose::Before && self.tag_has_marker() { Prose::Instead } else { prose }
+    }
+
+    /// The rules `text_open` and `text_close`.
+    fn around_rules(&self) -> String {
+        let rules = around_rules(&self.text);
+        if !self.tag_has_marker() {
+            return rules;
+        }
+        // Why in two: the lexer does not go back to where a call parts from a text.
+        let tag = self.text.0.strip_prefix(self.marker.as_slice()).unwrap_or_default();
+        let close = rules.lines().last().unwrap_or_default();
+        format!("text_open: {} {}\n{close}\n", wire_parts(&self.marker), wire_parts(tag))
     }
 
     /// The rules of free text. Where the model may think, text that stands first must not begin as thinking does.
@@ -119,8 +141,8 @@ impl ToolFormat {
         let any = if prose == Prose::Instead && preamble.is_some() { r"/(?s:\S.*)/" } else { "/(?s:.+)/" };
         let text = text_of(&self.marker);
         let mut body = any.to_owned();
-        // Why not where text has a tag: then nothing in it is taken for a call.
-        let text = text.filter(|_| self.text.0.is_empty());
+        // Why not where text has a tag of its own: then nothing in it is taken for a call.
+        let text = text.filter(|_| self.text.0.is_empty() || self.tag_has_marker());
         if let Some(text) = &text {
             let _ = writeln!(lark, "OPEN: {}", quote(text));
             let all = "/(?s:.*)/";
@@ -140,7 +162,10 @@ impl ToolFormat {
             let name = format!("{}PROSE", prefix.to_uppercase());
             let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: text_open {name} text_close");
             let _ = match (&text, prose) {
-                (Some(_), Prose::Before) => writeln!(lark, "{prefix}prose_and_open[suffix=OPEN]: {name}"),
+                (Some(_), Prose::Before) => writeln!(
+                    lark,
+                    "{prefix}prose_body[suffix=OPEN]: {name}\n{prefix}prose_and_open: text_open {prefix}prose_body"
+                ),
                 // Why in one: text takes whatever stands before a token.
                 _ if !start.is_empty() => {
                     let closed = format!("({body}) & (/(?s:.+)/ {start})");
