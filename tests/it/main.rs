@@ -39,3 +39,4 @@ mod structured_output;
 mod templates;
 mod thinking;
 mod tool_calling;
+mod triangle;

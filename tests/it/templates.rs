@@ -11,7 +11,7 @@ use drawplate::schema::{Document, Limits};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let release = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/llama-sources")).unwrap();
     let version = release.lines().find_map(|line| line.strip_prefix("version=")).unwrap();
     let folder = drawplate::config::cache_dir().join(format!("suites/llama-models-{version}"));

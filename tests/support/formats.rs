@@ -14,36 +14,42 @@ use drawplate::tools::format::{self, Family, ToolFormat};
 pub(crate) fn formats() -> Vec<(ToolFormat, Vocab)> {
     let mut formats = Vec::new();
     for family in Family::all() {
-        let tags = tags(
-            &[
-                &family.begin,
-                &family.call,
-                family.parameter.as_ref().unwrap_or(&String::new()),
-                &family.between,
-                &family.end,
-                &family.text.0,
-                &family.text.1,
-            ]
-            .map(String::as_str),
-        );
-        let quotes = family.notation.map(|name| name.notation(|mark| mark.as_bytes().to_vec()).quotes);
-        let marks =
-            quotes.into_iter().flatten().filter(|quote| quote.is_raw).map(|quote| String::from_utf8(quote.mark));
-        let tags = tags.into_iter().chain(marks.map(Result::unwrap)).collect();
-        for controls in [Vec::new(), tags] {
+        for controls in [Vec::new(), tags_of(family)] {
             if controls.is_empty() && !family.text.1.is_empty() {
                 // Only as a token does a tag end text.
                 continue;
             }
-            let mut tokens: Vec<VocabToken> = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).collect();
-            tokens.push(VocabToken::Control("</s>".into()));
-            tokens.extend(["<think>", "</think>", "<|end|>", "<|start|>"].map(|name| VocabToken::Control(name.into())));
-            tokens.extend(controls.into_iter().map(VocabToken::Control));
-            let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
-            formats.push((ToolFormat::new(Arc::clone(family), &vocab), vocab));
+            formats.push(format_of(family, controls));
         }
     }
     formats
+}
+
+/// A family's format with a vocabulary of bytes and these control tokens.
+pub(crate) fn format_of(family: &Arc<Family>, controls: Vec<String>) -> (ToolFormat, Vocab) {
+    let mut tokens: Vec<VocabToken> = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).collect();
+    tokens.push(VocabToken::Control("</s>".into()));
+    tokens.extend(["<think>", "</think>", "<|end|>", "<|start|>"].map(|name| VocabToken::Control(name.into())));
+    tokens.extend(controls.into_iter().map(VocabToken::Control));
+    let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
+    (ToolFormat::new(Arc::clone(family), &vocab), vocab)
+}
+
+/// The family's tags that are tokens in its models.
+pub(crate) fn tags_of(family: &Family) -> Vec<String> {
+    let none = String::new();
+    let texts = [
+        &family.begin,
+        &family.call,
+        family.parameter.as_ref().unwrap_or(&none),
+        &family.between,
+        &family.end,
+        &family.text.0,
+        &family.text.1,
+    ];
+    let quotes = family.notation.map(|name| name.notation(|mark| mark.as_bytes().to_vec()).quotes);
+    let marks = quotes.into_iter().flatten().filter(|quote| quote.is_raw).map(|quote| String::from_utf8(quote.mark));
+    tags(&texts.map(String::as_str)).into_iter().chain(marks.map(Result::unwrap)).collect()
 }
 
 /// Tokens are bytes.

@@ -165,7 +165,7 @@ fn shortest(machine: &Machine, chart: &Chart) -> Option<String> {
     let mut reach = |item: &Item, dot: u32, cost: usize, from: Option<(u32, u32)>, open: &mut BinaryHeap<_>| {
         let Some(rest) = machine.rest_len(item.production, dot) else { return };
         let node = (machine.productions[item.production as usize].lhs, item.origin);
-        let cost = cost + rest;
+        let cost = cost.saturating_add(rest);
         if ways.get(&node).is_none_or(|way| cost < way.cost) {
             ways.insert(node, Way { cost, item: Item { dot, ..*item }, from });
             open.push(Reverse((cost, node)));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::Symbol;
+use super::shortest::Shortest;
 use crate::schema::pattern::Lang;
 
 /// A set of characters, as sorted ranges.
@@ -31,12 +32,10 @@ pub(super) struct Machine {
     /// The productions of each nonterminal.
     pub(super) by_lhs: Vec<Vec<u32>>,
     pub(super) is_nullable: Vec<bool>,
-    /// The shortest text of each nonterminal; none of those that derive nothing.
-    pub(super) shortest: Vec<Option<String>>,
+    /// The shortest text of each nonterminal.
+    shortest: Shortest,
     /// A character of each class that reads well.
     pub(super) sample: Vec<char>,
-    /// The bytes of the shortest text of what is left of each production, by dot.
-    rest_len: Vec<Vec<Option<usize>>>,
 }
 
 /// The nonterminal of whole texts.
@@ -45,8 +44,8 @@ pub(super) const START: u32 = 0;
 const MAX_PARTS: usize = 200_000;
 /// How often something may come beside what must come, where that has a bound.
 const MAX_OPTIONAL: u32 = 2_000;
-/// Characters of a shortest text; longer ones are of no use.
-const MAX_SHORTEST: usize = 4_000;
+/// Bytes of a shortest text that is written down; longer ones are of no use.
+const MAX_SHORTEST: usize = 16_000;
 
 impl Machine {
     /// Breaks rules and terminals down; nothing if they are too large, or a terminal needs an intersection or a
@@ -68,29 +67,38 @@ impl Machine {
             by_lhs[production.lhs as usize].push(i);
         }
         let sample: Vec<char> = classes.iter().map(sample).collect();
-        let shortest = shortest(&productions, &by_lhs, &sample);
-        let is_nullable = shortest.iter().map(|text| text.as_deref() == Some("")).collect();
-        let rest_len = productions.iter().map(|production| rest_len(production, &shortest, &sample)).collect();
-        Some(Self { productions, classes, by_lhs, is_nullable, shortest, sample, rest_len })
+        let shortest = Shortest::of(&productions, by_lhs.len(), &sample);
+        let is_nullable = (0..n_non).map(|non| shortest.len(non) == Some(0)).collect();
+        Some(Self { productions, classes, by_lhs, is_nullable, shortest, sample })
     }
 
     /// Whether no text is derived.
     pub(super) fn is_empty(&self) -> bool {
-        self.shortest[START as usize].is_none()
+        self.shortest.len(START).is_none()
     }
 
     /// The bytes of [`Machine::rest`].
     pub(super) fn rest_len(&self, production: u32, dot: u32) -> Option<usize> {
-        self.rest_len[production as usize][dot as usize]
+        self.shortest.rest_len(production, dot)
     }
 
-    /// The shortest text of what is left of a production from `dot` on.
+    /// The shortest text of what is left of a production from `dot` on; nothing if it is too long.
     pub(super) fn rest(&self, production: u32, dot: u32) -> Option<String> {
+        if self.rest_len(production, dot)? > MAX_SHORTEST {
+            return None;
+        }
         let mut text = String::new();
-        for part in &self.productions[production as usize].rhs[dot as usize..] {
+        let mut open: Vec<Part> =
+            self.productions[production as usize].rhs[dot as usize..].iter().rev().copied().collect();
+        while let Some(part) = open.pop() {
             match part {
-                Part::Char(class) => text.push(self.sample[*class as usize]),
-                Part::Non(non) => text.push_str(self.shortest[*non as usize].as_deref()?),
+                Part::Char(class) => text.push(self.sample[class as usize]),
+                // Why this ends: what is shortest does not hold itself, but parts of nothing are many.
+                Part::Non(non) if self.is_nullable[non as usize] => {}
+                Part::Non(non) => {
+                    let best = self.shortest.production(non)?;
+                    open.extend(self.productions[best as usize].rhs.iter().rev());
+                }
             }
         }
         Some(text)
@@ -243,61 +251,9 @@ impl Making {
     }
 }
 
-fn rest_len(production: &Production, shortest: &[Option<String>], sample: &[char]) -> Vec<Option<usize>> {
-    let mut lens = vec![Some(0)];
-    for part in production.rhs.iter().rev() {
-        let own = match part {
-            Part::Char(class) => Some(sample[*class as usize].len_utf8()),
-            Part::Non(non) => shortest[*non as usize].as_ref().map(String::len),
-        };
-        let behind = lens.last().copied().flatten();
-        lens.push(behind.zip(own).map(|(behind, own)| behind + own));
-    }
-    lens.reverse();
-    lens
-}
-
 /// A character that reads well.
 fn sample(class: &Class) -> char {
     let holds = |c: char| class.iter().any(|(first, last)| (*first..=*last).contains(&c));
     let plain = ('a'..='z').chain('0'..='9').chain('A'..='Z').chain(['_', '-', '.', ' ']);
     plain.into_iter().find(|c| holds(*c)).or_else(|| class.first().map(|(first, _)| *first)).unwrap_or(' ')
-}
-
-/// The shortest text of each nonterminal: what is found is never longer than what is found later.
-fn shortest(productions: &[Production], by_lhs: &[Vec<u32>], sample: &[char]) -> Vec<Option<String>> {
-    let mut found: Vec<Option<String>> = vec![None; by_lhs.len()];
-    // The productions in which each nonterminal stands.
-    let mut uses: Vec<Vec<u32>> = vec![Vec::new(); by_lhs.len()];
-    for (i, production) in (0..).zip(productions) {
-        for part in &production.rhs {
-            if let Part::Non(non) = part {
-                uses[*non as usize].push(i);
-            }
-        }
-    }
-    let text = |production: &Production, found: &[Option<String>]| -> Option<String> {
-        let mut text = String::new();
-        for part in &production.rhs {
-            match part {
-                Part::Char(class) => text.push(sample[*class as usize]),
-                Part::Non(non) => text.push_str(found[*non as usize].as_deref()?),
-            }
-            if text.len() > MAX_SHORTEST {
-                return None;
-            }
-        }
-        Some(text)
-    };
-    let mut open: Vec<u32> = (0..).zip(productions).map(|(i, _)| i).collect();
-    while let Some(i) = open.pop() {
-        let production = &productions[i as usize];
-        let Some(text) = text(production, &found) else { continue };
-        let known = &mut found[production.lhs as usize];
-        if known.as_ref().is_none_or(|known| text.len() < known.len()) {
-            *known = Some(text);
-            open.extend(&uses[production.lhs as usize]);
-        }
-    }
-    found
 }

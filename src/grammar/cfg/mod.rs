@@ -14,6 +14,7 @@ mod lark;
 mod machine;
 mod reader;
 mod regex;
+mod shortest;
 mod write;
 
 use std::collections::HashMap;

@@ -157,6 +157,18 @@ fn endings_are_the_shortest() {
     assert!(invalid("root ::= \"a\" root").contains("derives no text"));
 }
 
+/// Texts that double from rule to rule, and chains of rules in which every length is another.
+#[test]
+fn hostile_grammars_take_little() {
+    let doubling: String = (0..5_000).map(|i| format!("r{i} ::= r{0} r{0} | \"x\" r{0}\n", i + 1)).collect();
+    let doubling = Cfg::read(&format!("root ::= r0\n{doubling}r5000 ::= \"y\"")).unwrap();
+    assert!(doubling.ending(b"x").is_some_and(|ending| ending.len() == 5_000));
+    let chain: String = (0..3_000).map(|i| format!("r{i} ::= \"x\"{{300}} r{}\n", i + 1)).collect();
+    let chain = Cfg::read(&format!("root ::= r0\n{chain}r3000 ::= \"y\"")).unwrap();
+    assert_eq!(chain.ending(b"x"), None, "a text of a million characters helps nobody");
+    assert_eq!(chain.judge("x"), Judgement::NotDerived);
+}
+
 /// Grammars and texts that would take a parser for ever.
 #[test]
 fn what_takes_too_long_is_not_known() {
