@@ -13,7 +13,7 @@ use super::body::JsonBody;
 use super::chat_into::into_request;
 use super::chat_stream::stream;
 use super::error::ApiError;
-use super::resolve::resolve;
+use super::resolve::{refers, resolve};
 use super::wire::chat_request::ChatRequest;
 use super::wire::chat_response::{
     AssistantMessage, ChatChoice, ChatCompletion, ChatLogprob, ChatLogprobs, ChatUsage, CompletionTokensDetails,
@@ -23,7 +23,7 @@ use super::wire::response_format::ResponseFormat;
 use super::wire::tools::ChatTool;
 use super::{AppState, header_value};
 use crate::chat::{InputText, Said};
-use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage};
+use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage, aside};
 use crate::tools::{ToolCall, ToolChoice};
 
 /// How long a stream's headers may wait for a slot: below what clients and proxies put up with.
@@ -62,7 +62,8 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     if !state.serves(&wire.model) {
         return Err(ApiError::unknown_model(&wire.model, &state.model.id));
     }
-    let registered = resolve(&mut wire, &state.registry)?;
+    // Why aside: another process may have changed the registry's file, which is read again then.
+    let registered = if refers(&wire) { aside(|| resolve(&mut wire, &state.registry))? } else { Vec::new() };
     let streams = wire.stream == Some(true);
     let is_bound = wire.response_format.as_ref().is_some_and(|format| !matches!(format, ResponseFormat::Text));
     let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
@@ -112,7 +113,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         headers.insert(HeaderName::from_static("x-drawplate-queue-ms"), value);
     }
     if !registered.is_empty() {
-        headers.insert(HeaderName::from_static("x-drawplate-registered"), header_value(&registered.join(", ")));
+        headers.insert(HeaderName::from_static("x-drawplate-registered"), header_value(&shortened(&registered)));
     }
     if !unknown.is_empty() {
         headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value(&unknown.join(", ")));
@@ -124,6 +125,19 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         headers.insert(HeaderName::from_static("x-drawplate-note"), header_value(note));
     }
     Ok(response)
+}
+
+/// As many of the names as fit a header.
+fn shortened(names: &[String]) -> String {
+    let mut text = String::new();
+    for (i, name) in names.iter().enumerate() {
+        if text.len() + name.len() > 900 {
+            return format!("{text}, and {} more", names.len() - i);
+        }
+        text.push_str(if i == 0 { "" } else { ", " });
+        text.push_str(name);
+    }
+    text
 }
 
 fn render(form: &AnswerForm, completion: Completion) -> ChatCompletion {

@@ -242,11 +242,10 @@ impl From<RegistryError> for ApiError {
                 message,
                 ..Self::internal("the registry is full")
             },
-            RegistryError::Sqlite(_)
-            | RegistryError::Io(_)
-            | RegistryError::Foreign
-            | RegistryError::Newer(_)
-            | RegistryError::Broken { .. } => Self::internal(error.to_string()),
+            RegistryError::Sqlite(_) | RegistryError::Io(_) | RegistryError::Foreign | RegistryError::Newer(_) => {
+                Self::internal(error.to_string())
+            }
+            RegistryError::TooDeep => Self::bad_request(None, Some("invalid_value"), message),
         }
     }
 }

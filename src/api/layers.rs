@@ -43,7 +43,9 @@ fn foreign_origin(request: &Request) -> Option<String> {
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let is_change = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let origin = header(header::ORIGIN).filter(|_| is_change)?;
-    let is_foreign = !is_local(origin) && header(header::HOST) != host(origin);
+    // Why only an address: a name may be one of theirs that leads here.
+    let is_own = host(origin).is_some_and(|host| is_address(host) && header(header::HOST) == Some(host));
+    let is_foreign = !is_local(origin) && !is_own;
     is_foreign.then(|| origin.to_owned())
 }
 
@@ -53,9 +55,16 @@ fn host(origin: &str) -> Option<&str> {
 }
 
 fn is_local(origin: &str) -> bool {
-    let Some(host) = host(origin) else { return false };
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
-    ["localhost", "127.0.0.1", "[::1]"].contains(&name)
+    host(origin).is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&name(host)))
+}
+
+/// A host without its port.
+fn name(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name })
+}
+
+fn is_address(host: &str) -> bool {
+    name(host).trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
 }
 
 /// The matched route as one of a closed set.

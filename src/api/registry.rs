@@ -18,6 +18,9 @@ use super::wire::tools::ChatTool;
 use crate::generation::{Checked, Examples, PrepareError, Subject, aside};
 use crate::registry::{Definition, Entry, Kind, Source};
 
+/// Characters of a description in a list.
+const MAX_SHOWN: usize = 400;
+
 type Shared = State<Arc<AppState>>;
 
 /// The routes of both kinds.
@@ -86,6 +89,7 @@ pub async fn register(
     origin: Option<&str>,
 ) -> Result<(Arc<Entry>, Checked), ApiError> {
     let Read { name, subject, examples, definition } = read(kind, body)?;
+    definition.checked()?;
     let has_examples = !examples.allowed.is_empty() || !examples.refused.is_empty();
     // Why not always: at start there may be hundreds.
     let examples = (origin.is_none() || has_examples).then_some(examples);
@@ -143,7 +147,7 @@ fn list(kind: Kind, state: &AppState) -> Result<Json<RegistryList>, ApiError> {
             version: entry.version,
             created: entry.created,
             source: source(entry),
-            description: inner.get("description").and_then(Value::as_str).map(str::to_owned),
+            description: inner.get("description").and_then(Value::as_str).map(|d| d.chars().take(MAX_SHOWN).collect()),
         }
     };
     Ok(Json(RegistryList { object: "list", data: state.registry.list(kind)?.iter().map(line).collect() }))

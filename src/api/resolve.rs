@@ -6,26 +6,47 @@ use super::wire::response_format::ResponseFormat;
 use super::wire::tools::{ChatTool, FunctionDefinition};
 use crate::registry::{Kind, Registry};
 
+/// Bytes of all that one request refers to: a few bytes of it may stand for megabytes.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Whether `wire` refers to anything.
+pub(super) fn refers(wire: &ChatRequest) -> bool {
+    let mut functions = wire.functions.iter().flatten();
+    wire.tools.iter().flatten().any(|tool| match tool {
+        ChatTool::Registered { .. } => true,
+        ChatTool::Function { function } => function.parameters.is_none(),
+        ChatTool::Custom { .. } => false,
+    }) || functions.any(|function| function.parameters.is_none())
+        || matches!(&wire.response_format, Some(ResponseFormat::JsonSchema { schema, version, .. }) if schema.is_none() || version.is_some())
+}
+
 /// Replaces references in `wire`. Returns what was used, as `name@version`.
 ///
 /// # Errors
 /// With the reference that stands for nothing.
 pub(super) fn resolve(wire: &mut ChatRequest, registry: &Registry) -> Result<Vec<String>, ApiError> {
     let mut used = Vec::new();
+    let mut room = MAX_BYTES;
     for (i, tool) in wire.tools.iter_mut().flatten().enumerate() {
         match tool {
-            ChatTool::Function { function } => fill(function, registry, &mut used)?,
+            ChatTool::Function { function } => fill(function, registry, &mut used, &mut room)?,
             ChatTool::Custom { .. } => {}
             ChatTool::Registered { name, version } => {
                 let entry = registry.get(Kind::Tool, name, *version)?;
                 let param = format!("tools[{i}].name");
                 let entry = entry.ok_or_else(|| ApiError::unknown_entry(&param, Kind::Tool, name, *version))?;
+                room = room.checked_sub(entry.n_bytes).ok_or_else(|| ApiError::body_too_large(MAX_BYTES))?;
                 used.push(format!("{name}@{}", entry.version));
                 *tool = ChatTool::read(&entry.definition.definition)?;
             }
         }
     }
-    wire.functions.iter_mut().flatten().try_for_each(|function| fill(function, registry, &mut used))?;
+    wire.functions.iter_mut().flatten().try_for_each(|function| fill(function, registry, &mut used, &mut room))?;
+    if let Some(ResponseFormat::JsonSchema { schema: Some(_), version: Some(_), .. }) = &wire.response_format {
+        let message = "A 'version' is one of a registered schema: leave out either it or the 'schema'.";
+        let param = Some("response_format.json_schema.version");
+        return Err(ApiError::bad_request(param, Some("invalid_value"), message));
+    }
     if let Some(ResponseFormat::JsonSchema { name, description, schema: schema @ None, version, .. }) =
         &mut wire.response_format
     {
@@ -47,7 +68,12 @@ pub(super) fn resolve(wire: &mut ChatRequest, registry: &Registry) -> Result<Vec
 }
 
 /// A function without parameters is the registered one of its name, if there is one.
-fn fill(function: &mut FunctionDefinition, registry: &Registry, used: &mut Vec<String>) -> Result<(), ApiError> {
+fn fill(
+    function: &mut FunctionDefinition,
+    registry: &Registry,
+    used: &mut Vec<String>,
+    room: &mut usize,
+) -> Result<(), ApiError> {
     if function.parameters.is_some() {
         return Ok(());
     }
@@ -56,6 +82,7 @@ fn fill(function: &mut FunctionDefinition, registry: &Registry, used: &mut Vec<S
     let ChatTool::Function { function: registered } = ChatTool::read(&entry.definition.definition)? else {
         return Ok(());
     };
+    *room = room.checked_sub(entry.n_bytes).ok_or_else(|| ApiError::body_too_large(MAX_BYTES))?;
     used.push(format!("{}@{}", function.name, entry.version));
     function.parameters = registered.parameters;
     function.description = function.description.take().or(registered.description);

@@ -120,7 +120,10 @@ mod tests {
         let (first, second) = (call("callid001", 1), call("callid002", 2));
         let mut n_read = 0;
         let is_read = |family: &&Arc<Family>| {
-            family.parallel && family.ids != Ids::Functions && family.writes_json() && !family.marker.starts_with('f')
+            family.parallel
+                && family.ids != Ids::Functions
+                && family.writes_json()
+                && !family.marker.starts_with(['f', '>'])
         };
         for family in Family::all().iter().filter(is_read) {
             let written = family.render_calls(&[first.clone(), second.clone()]);

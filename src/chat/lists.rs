@@ -10,7 +10,7 @@ pub(super) fn with_assignments(source: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let (mut n_kept, mut at) = (0, 0);
     while let Some(open) = source[at..].find("{%").map(|i| at + i) {
-        let Some(close) = source[open..].find("%}").map(|i| open + i + 2) else { break };
+        let Some(close) = source[open + 2..].find("%}").map(|i| open + 2 + i + 2) else { break };
         at = close;
         if let Some(changed) = assignment(&source[open..close]) {
             out.push_str(&source[n_kept..open]);
@@ -26,6 +26,9 @@ fn assignment(tag: &str) -> Option<String> {
     let inside = &tag[2..tag.len() - 2];
     let sign = |c: Option<char>| c.filter(|c| matches!(c, '-' | '+')).map(String::from).unwrap_or_default();
     let (before, behind) = (sign(inside.chars().next()), sign(inside.chars().next_back()));
+    if inside.len() < 2 {
+        return None;
+    }
     let statement = inside.strip_prefix(&before)?.strip_suffix(&behind)?.trim();
     let (variable, call) = statement.strip_prefix("set ")?.split_once('=')?;
     let (variable, call) = (variable.trim(), call.trim());
@@ -55,6 +58,7 @@ mod tests {
             ("{% set x = q.ids.pop(0) %}", "{% set x = q.ids[0] -%}{%- set q.ids = q.ids[1:] %}"),
             ("{% set x = ids.append(1) %}{{ q.ids.append(1) }}", "{% set x = ids.append(1) %}{{ q.ids.append(1) }}"),
             ("{% set x = q.ids.pop() %}{% if a %}", "{% set x = q.ids.pop() %}{% if a %}"),
+            ("{%}{%-%}{%-", "{%}{%-%}{%-"),
         ] {
             assert_eq!(with_assignments(source), expected);
         }

@@ -23,7 +23,9 @@ pub(super) async fn register_all(state: &AppState, folder: Option<&Path>) -> Res
     let found = read_all(folder).map_err(|UsageError(error)| UsageError(format!("--tools: {error}")))?;
     let n_tools = found.len();
     for FromFile { origin, body } in found {
-        let registered = register(state, Kind::Tool, &body, Some(&origin)).await;
+        // Why the name alone: clients see it.
+        let shown = origin.rsplit(['/', '\\']).next().unwrap_or_default();
+        let registered = register(state, Kind::Tool, &body, Some(shown)).await;
         registered.map_err(|error| {
             let field = error.param.as_deref().map(|param| format!(", {param}")).unwrap_or_default();
             UsageError(format!("--tools: {origin}{field}: {error}"))

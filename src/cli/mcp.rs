@@ -21,19 +21,29 @@ pub(super) async fn register_all(state: &AppState, url: &str) -> Result<(), Usag
     let wrong = |error: String| UsageError(format!("--mcp {url}: {error}"));
     let listed = tokio::time::timeout(PATIENCE, list(url)).await;
     let tools = listed.map_err(|_| wrong(format!("no list of tools came in {} seconds", PATIENCE.as_secs())))?;
+    let origin = without_secrets(url);
     let mut n_registered = 0;
     for tool in tools.map_err(wrong)? {
         let mut body = json!({"name": tool.name, "parameters": *tool.input_schema});
         if let Some(description) = tool.description {
             body["description"] = description.into();
         }
-        match register(state, Kind::Tool, &body, Some(url)).await {
+        match register(state, Kind::Tool, &body, Some(&origin)).await {
             Ok(_) => n_registered += 1,
-            Err(error) => tracing::warn!(tool = %tool.name, "left out of the tools of {url}: {error}"),
+            Err(error) => tracing::warn!(tool = %tool.name, "left out of the tools of {origin}: {error}"),
         }
     }
-    tracing::info!("{n_registered} tools of {url} can be called by name");
+    tracing::info!("{n_registered} tools of {origin} can be called by name");
     Ok(())
+}
+
+/// The address as clients may see it.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = rest.split_once('/').map_or((rest, String::new()), |(host, path)| (host, format!("/{path}")));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 async fn list(url: &str) -> Result<Vec<Tool>, String> {

@@ -11,7 +11,7 @@ use super::schema_file::load_store;
 use super::vocab::load_vocab;
 use crate::api::read;
 use crate::config::{RegistryCommand, ServerUrl};
-use crate::generation::Checked;
+use crate::generation::{Checked, PrepareError};
 use crate::grammar::{Budget, Compiler};
 use crate::registry::Kind;
 use crate::schema::Limits;
@@ -25,7 +25,10 @@ pub(super) fn run(kind: Kind, command: &RegistryCommand) -> anyhow::Result<()> {
             let check = |body: &Value| -> anyhow::Result<(String, Checked)> {
                 let read = read(kind, body).map_err(|e| anyhow!("{e}"))?;
                 let checked = read.subject.check(&compiler, Limits::default(), &store, Some(&read.examples));
-                let checked = checked.with_context(|| format!("{kind} '{}'", read.name))?;
+                let checked = checked.map_err(|error| match error {
+                    PrepareError::Example { param, message } => anyhow!("{kind} '{}': {param}: {message}", read.name),
+                    other => anyhow!("{kind} '{}': {other}", read.name),
+                })?;
                 Ok((read.name, checked))
             };
             each(paths, |origin, body| match check(body) {
@@ -69,6 +72,9 @@ fn each(paths: &[PathBuf], take: impl Fn(&str, &Value) -> anyhow::Result<()>) ->
                 eprintln!("{origin}: refused: {error:#}");
             }
         }
+    }
+    if n_all == 0 {
+        bail!("there is no definition in these folders");
     }
     if n_wrong > 0 {
         bail!("{n_wrong} of {n_all} definitions are refused");

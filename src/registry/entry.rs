@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{MAX_DEFINITION_BYTES, RegistryError};
+
 /// What an entry defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +54,19 @@ pub struct Definition {
 }
 
 impl Definition {
+    /// As JSON, if it can be kept.
+    ///
+    /// # Errors
+    /// If it is too large, or nests too deep to be read again.
+    pub fn checked(&self) -> Result<String, RegistryError> {
+        let text = self.to_json();
+        if text.len() > MAX_DEFINITION_BYTES {
+            return Err(RegistryError::TooLarge { n_bytes: text.len(), max: MAX_DEFINITION_BYTES });
+        }
+        // Why: it stands deeper here than in the request that it came with.
+        serde_json::from_str::<Self>(&text).map(|_| text).map_err(|_| RegistryError::TooDeep)
+    }
+
     pub(super) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a definition is JSON")
     }
@@ -81,6 +96,8 @@ pub struct Entry {
     pub source: Source,
     /// What it says.
     pub definition: Definition,
+    /// The bytes of that as JSON.
+    pub n_bytes: usize,
 }
 
 pub(super) fn now() -> u64 {

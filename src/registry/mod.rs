@@ -9,7 +9,7 @@ mod sqlite;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 pub use entry::{Definition, Entry, Kind, Source};
 use sqlite::File;
@@ -17,9 +17,9 @@ use sqlite::File;
 /// Entries of a registry: each version of each name is one.
 const MAX_ENTRIES: usize = 20_000;
 /// All definitions together, as JSON.
-const MAX_BYTES: usize = 128 << 20;
+const MAX_BYTES: usize = 64 << 20;
 /// One definition, as JSON, its examples included.
-const MAX_DEFINITION_BYTES: usize = 8 << 20;
+const MAX_DEFINITION_BYTES: usize = 4 << 20;
 
 /// Why the registry cannot do what it is asked for.
 #[derive(Debug, thiserror::Error)]
@@ -36,18 +36,9 @@ pub enum RegistryError {
     /// A later format.
     #[error("the file was written by a newer version of drawplate (format {0})")]
     Newer(i64),
-    /// What is stored cannot be read.
-    #[error("{kind} '{name}', version {version}, is stored as something that is none: {why}")]
-    Broken {
-        /// Which kind.
-        kind: Kind,
-        /// Its name.
-        name: String,
-        /// Its version.
-        version: u32,
-        /// What is wrong.
-        why: String,
-    },
+    /// More levels than can be read again.
+    #[error("the definition nests too deep")]
+    TooDeep,
     /// The operator's.
     #[error("the {kind} '{name}' comes from {origin} and cannot be changed here")]
     Fixed {
@@ -86,16 +77,14 @@ pub enum RegistryError {
 /// Tools and schemas by name. Shared by all handlers.
 #[derive(Debug)]
 pub struct Registry {
-    inner: Mutex<Inner>,
+    file: Mutex<File>,
+    /// What the file held at the last look. Readers take it as it is and wait for no writer.
+    kept: RwLock<Arc<Kept>>,
+    fixed: RwLock<BTreeMap<(Kind, String), Arc<Entry>>>,
 }
 
-#[derive(Debug)]
-struct Inner {
-    file: File,
-    /// All versions of each name, the oldest first; never empty.
-    kept: BTreeMap<(Kind, String), Vec<Arc<Entry>>>,
-    fixed: BTreeMap<(Kind, String), Arc<Entry>>,
-}
+/// All versions of each name, the oldest first; never empty.
+type Kept = BTreeMap<(Kind, String), Vec<Arc<Entry>>>;
 
 impl Registry {
     /// A registry that ends with the process.
@@ -118,28 +107,42 @@ impl Registry {
     }
 
     fn of(file: File) -> Result<Self, RegistryError> {
-        let mut inner = Inner { file, kept: BTreeMap::new(), fixed: BTreeMap::new() };
-        inner.load()?;
-        Ok(Self { inner: Mutex::new(inner) })
+        let this = Self { file: Mutex::new(file), kept: RwLock::default(), fixed: RwLock::default() };
+        this.look(&mut this.file())?;
+        Ok(this)
     }
 
-    /// Registers `definition`. The newest version is returned as it is if it says the same; `true` if it is new.
+    /// Registers `definition`. The newest version is returned as it is if it says the same; `true` if it is new. Waits
+    /// for other writers: not for async code.
     ///
     /// # Errors
     /// If the name is fixed, there is no room, or the file cannot be written.
     pub fn put(&self, kind: Kind, name: &str, definition: Definition) -> Result<(Arc<Entry>, bool), RegistryError> {
-        let mut inner = self.fresh()?;
-        inner.refuse_fixed(kind, name)?;
-        if let Some(newest) = inner.newest(kind, name)
+        self.refuse_fixed(kind, name)?;
+        let text = definition.checked()?;
+        let mut file = self.file();
+        let kept = self.look(&mut file)?;
+        if let Some(newest) = newest(&kept, kind, name)
             // Why as text: the order of keys is the order in which a model writes them.
-            && newest.definition.to_json() == definition.to_json()
+            && newest.definition.to_json() == text
         {
             return Ok((Arc::clone(newest), false));
         }
-        inner.add(kind, name, definition).map(|entry| (entry, true))
+        let (n_entries, n_bytes) = file.size()?;
+        if n_entries >= MAX_ENTRIES || n_bytes + text.len() > MAX_BYTES {
+            return Err(RegistryError::Full);
+        }
+        let (created, n_bytes) = (entry::now(), text.len());
+        let version = file.insert(kind, name, &text, created)?;
+        let source = Source::Kept;
+        let entry = Arc::new(Entry { kind, name: name.to_owned(), version, created, source, definition, n_bytes });
+        let mut kept = Kept::clone(&kept);
+        kept.entry((kind, name.to_owned())).or_default().push(Arc::clone(&entry));
+        self.keep(kept);
+        Ok((entry, true))
     }
 
-    /// Adds what the operator gives, for as long as the process runs. It stands before what the file holds.
+    /// Adds what the operator gives, for as long as the process runs, as the newest version of its name.
     ///
     /// # Errors
     /// If there is one of this name from elsewhere already.
@@ -150,12 +153,18 @@ impl Registry {
         definition: Definition,
         origin: &str,
     ) -> Result<Arc<Entry>, RegistryError> {
-        let mut inner = self.lock();
-        inner.refuse_fixed(kind, name)?;
-        let source = Source::Fixed(origin.to_owned());
-        let entry = Entry { kind, name: name.to_owned(), version: 1, created: entry::now(), source, definition };
+        self.refuse_fixed(kind, name)?;
+        let n_bytes = definition.checked()?.len();
+        // Why behind what is kept: a request for one of its versions goes on getting that.
+        let version = newest(&self.kept(), kind, name).map_or(1, |newest| newest.version + 1);
+        if version > 1 {
+            tracing::warn!("the {kind} '{name}' of {origin} stands before the registered one");
+        }
+        let (name, source) = (name.to_owned(), Source::Fixed(origin.to_owned()));
+        let entry = Entry { kind, name: name.clone(), version, created: entry::now(), source, definition, n_bytes };
         let entry = Arc::new(entry);
-        inner.fixed.insert((kind, name.to_owned()), Arc::clone(&entry));
+        let mut fixed = self.fixed.write().unwrap_or_else(PoisonError::into_inner);
+        fixed.insert((kind, name), Arc::clone(&entry));
         Ok(entry)
     }
 
@@ -164,12 +173,14 @@ impl Registry {
     /// # Errors
     /// If another process changed the file and it cannot be read.
     pub fn get(&self, kind: Kind, name: &str, version: Option<u32>) -> Result<Option<Arc<Entry>>, RegistryError> {
-        let inner = self.fresh()?;
-        Ok(match (inner.fixed.get(&(kind, name.to_owned())), version) {
-            (Some(fixed), None | Some(1)) => Some(Arc::clone(fixed)),
-            (Some(_), Some(_)) => None,
-            (None, None) => inner.newest(kind, name).cloned(),
-            (None, Some(version)) => inner.versions(kind, name).iter().find(|e| e.version == version).cloned(),
+        let kept = self.fresh()?;
+        let fixed = self.fixed(kind, name);
+        Ok(match version {
+            None => fixed.or_else(|| newest(&kept, kind, name).cloned()),
+            Some(version) => {
+                let mut all = versions(&kept, kind, name).iter().chain(&fixed);
+                all.find(|entry| entry.version == version).cloned()
+            }
         })
     }
 
@@ -178,11 +189,9 @@ impl Registry {
     /// # Errors
     /// As [`Registry::get`].
     pub fn versions(&self, kind: Kind, name: &str) -> Result<Vec<u32>, RegistryError> {
-        let inner = self.fresh()?;
-        if inner.fixed.contains_key(&(kind, name.to_owned())) {
-            return Ok(vec![1]);
-        }
-        Ok(inner.versions(kind, name).iter().map(|entry| entry.version).collect())
+        let kept = self.fresh()?;
+        let fixed = self.fixed(kind, name);
+        Ok(versions(&kept, kind, name).iter().chain(&fixed).map(|entry| entry.version).collect())
     }
 
     /// The newest version of each name, by name.
@@ -190,95 +199,99 @@ impl Registry {
     /// # Errors
     /// As [`Registry::get`].
     pub fn list(&self, kind: Kind) -> Result<Vec<Arc<Entry>>, RegistryError> {
-        let inner = self.fresh()?;
+        let kept = self.fresh()?;
+        let fixed = self.fixed.read().unwrap_or_else(PoisonError::into_inner);
         let mut all: BTreeMap<&str, &Arc<Entry>> = BTreeMap::new();
-        let kept = inner.kept.values().filter_map(|versions| versions.last());
-        for entry in kept.chain(inner.fixed.values()).filter(|entry| entry.kind == kind) {
+        let newest = kept.values().filter_map(|versions| versions.last());
+        for entry in newest.chain(fixed.values()).filter(|entry| entry.kind == kind) {
             all.insert(&entry.name, entry);
         }
         Ok(all.into_values().cloned().collect())
     }
 
-    /// Deletes one version, or the name with all of them. `false` if there is none.
+    /// Deletes one version, or the name with all of them. `false` if there is none. Waits for other writers: not for
+    /// async code.
     ///
     /// # Errors
     /// If the name is fixed, the version is the newest of several, or the file cannot be written.
     pub fn delete(&self, kind: Kind, name: &str, version: Option<u32>) -> Result<bool, RegistryError> {
-        let mut inner = self.fresh()?;
-        inner.refuse_fixed(kind, name)?;
-        let versions = inner.versions(kind, name);
+        self.refuse_fixed(kind, name)?;
+        let mut file = self.file();
+        let kept = self.look(&mut file)?;
+        let all = versions(&kept, kind, name);
         match version {
-            None if versions.is_empty() => return Ok(false),
-            Some(version) if versions.iter().all(|entry| entry.version != version) => return Ok(false),
+            None if all.is_empty() => return Ok(false),
+            Some(version) if all.iter().all(|entry| entry.version != version) => return Ok(false),
             // Why: the next one would get its number, and requests that ask for it another definition.
-            Some(version) if versions.len() > 1 && versions.last().is_some_and(|e| e.version == version) => {
+            Some(version) if all.len() > 1 && all.last().is_some_and(|e| e.version == version) => {
                 return Err(RegistryError::IsNewest { kind, name: name.to_owned(), version });
             }
             _ => {}
         }
-        inner.file.delete(kind, name, version)?;
-        inner.load()?;
+        file.delete(kind, name, version)?;
+        let mut kept = Kept::clone(&kept);
+        let key = (kind, name.to_owned());
+        if let Some(left) = kept.get_mut(&key) {
+            left.retain(|entry| version.is_some_and(|version| entry.version != version));
+            if left.is_empty() {
+                kept.remove(&key);
+            }
+        }
+        self.keep(kept);
         Ok(true)
     }
 
-    /// The state, as the file has it now: other processes may write it too.
-    fn fresh(&self) -> Result<MutexGuard<'_, Inner>, RegistryError> {
-        let mut inner = self.lock();
-        if inner.file.has_changed()? {
-            inner.load()?;
+    /// What the file holds now, as far as no writer is at it: other processes may write it too.
+    fn fresh(&self) -> Result<Arc<Kept>, RegistryError> {
+        match self.file.try_lock() {
+            Ok(mut file) => self.look(&mut file),
+            Err(_) => Ok(self.kept()),
         }
-        Ok(inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Why: each change is one assignment after the file's transaction, so a panic leaves nothing half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn load(&mut self) -> Result<(), RegistryError> {
-        let mut kept: BTreeMap<(Kind, String), Vec<Arc<Entry>>> = BTreeMap::new();
-        for entry in self.file.load()? {
+    /// Reads the file again if another process changed it.
+    fn look(&self, file: &mut File) -> Result<Arc<Kept>, RegistryError> {
+        let Some(entries) = file.changed()? else { return Ok(self.kept()) };
+        let mut kept = Kept::new();
+        for entry in entries {
             kept.entry((entry.kind, entry.name.clone())).or_default().push(Arc::new(entry));
         }
-        self.kept = kept;
-        Ok(())
+        self.keep(kept);
+        Ok(self.kept())
     }
 
-    fn add(&mut self, kind: Kind, name: &str, definition: Definition) -> Result<Arc<Entry>, RegistryError> {
-        let text = definition.to_json();
-        if text.len() > MAX_DEFINITION_BYTES {
-            return Err(RegistryError::TooLarge { n_bytes: text.len(), max: MAX_DEFINITION_BYTES });
-        }
-        let (n_entries, n_bytes) = self.file.size()?;
-        if n_entries >= MAX_ENTRIES || n_bytes + text.len() > MAX_BYTES {
-            return Err(RegistryError::Full);
-        }
-        let created = entry::now();
-        let version = self.file.insert(kind, name, &text, created)?;
-        let entry = Arc::new(Entry { kind, name: name.to_owned(), version, created, source: Source::Kept, definition });
-        self.kept.entry((kind, name.to_owned())).or_default().push(Arc::clone(&entry));
-        Ok(entry)
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn versions(&self, kind: Kind, name: &str) -> &[Arc<Entry>] {
-        self.kept.get(&(kind, name.to_owned())).map_or(&[], Vec::as_slice)
+    fn kept(&self) -> Arc<Kept> {
+        Arc::clone(&self.kept.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn newest(&self, kind: Kind, name: &str) -> Option<&Arc<Entry>> {
-        self.versions(kind, name).last()
+    fn keep(&self, kept: Kept) {
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kept);
+    }
+
+    fn fixed(&self, kind: Kind, name: &str) -> Option<Arc<Entry>> {
+        self.fixed.read().unwrap_or_else(PoisonError::into_inner).get(&(kind, name.to_owned())).cloned()
     }
 
     fn refuse_fixed(&self, kind: Kind, name: &str) -> Result<(), RegistryError> {
-        match self.fixed.get(&(kind, name.to_owned())) {
-            Some(entry) => {
-                let Source::Fixed(origin) = &entry.source else { return Ok(()) };
+        match self.fixed(kind, name).as_deref() {
+            Some(Entry { source: Source::Fixed(origin), .. }) => {
                 Err(RegistryError::Fixed { kind, name: name.to_owned(), origin: origin.clone() })
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
+}
+
+fn versions<'k>(kept: &'k Kept, kind: Kind, name: &str) -> &'k [Arc<Entry>] {
+    kept.get(&(kind, name.to_owned())).map_or(&[], Vec::as_slice)
+}
+
+fn newest<'k>(kept: &'k Kept, kind: Kind, name: &str) -> Option<&'k Arc<Entry>> {
+    versions(kept, kind, name).last()
 }
 
 #[cfg(test)]

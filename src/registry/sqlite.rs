@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::RegistryError;
 use super::entry::{Entry, Kind, Source};
-use super::{Definition, RegistryError};
 
 /// Marks files as ours: "dplt".
 const APPLICATION_ID: i64 = 0x6470_6c74;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct File {
     connection: Connection,
     /// SQLite's count of what other connections wrote, as of the last look.
-    seen: i64,
+    seen: Option<i64>,
 }
 
 impl File {
@@ -54,22 +54,22 @@ impl File {
         transaction.commit()?;
         // Why: a reader then never waits for a writer. It is a property of the file and cannot be set in a transaction.
         connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        Ok(Self { connection, seen: 0 })
+        Ok(Self { connection, seen: None })
     }
 
-    /// Whether another process wrote since the last look.
-    pub(super) fn has_changed(&mut self) -> Result<bool, RegistryError> {
-        let now = self.data_version()?;
-        Ok(std::mem::replace(&mut self.seen, now) != now)
+    /// All entries by kind, name and version, if another process wrote since the last look.
+    pub(super) fn changed(&mut self) -> Result<Option<Vec<Entry>>, RegistryError> {
+        let now: i64 = self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        if self.seen == Some(now) {
+            return Ok(None);
+        }
+        let entries = self.load()?;
+        // Why only now: what could not be read is looked for again.
+        self.seen = Some(now);
+        Ok(Some(entries))
     }
 
-    fn data_version(&self) -> Result<i64, RegistryError> {
-        Ok(self.connection.query_row("PRAGMA data_version", [], |row| row.get(0))?)
-    }
-
-    /// All entries: by kind, name and version.
-    pub(super) fn load(&mut self) -> Result<Vec<Entry>, RegistryError> {
-        self.seen = self.data_version()?;
+    fn load(&self) -> Result<Vec<Entry>, RegistryError> {
         let sql = "SELECT kind, name, version, created, definition FROM entry ORDER BY kind, name, version";
         let mut statement = self.connection.prepare(sql)?;
         let mut rows = statement.query([])?;
@@ -79,14 +79,14 @@ impl File {
             // Why: a kind of a later version is nothing that this one serves.
             let Some(kind) = Kind::named(&kind) else { continue };
             let (version, created): (u32, i64) = (row.get(2)?, row.get(3)?);
-            let definition: Definition = serde_json::from_str(&text).map_err(|error| RegistryError::Broken {
-                kind,
-                name: name.clone(),
-                version,
-                why: error.to_string(),
-            })?;
-            let created = created.unsigned_abs();
-            entries.push(Entry { kind, name, version, created, source: Source::Kept, definition });
+            match serde_json::from_str(&text) {
+                Ok(definition) => {
+                    let (created, n_bytes) = (created.unsigned_abs(), text.len());
+                    entries.push(Entry { kind, name, version, created, source: Source::Kept, definition, n_bytes });
+                }
+                // Why not for all: the others are as good as ever.
+                Err(error) => tracing::error!("the {kind} '{name}', version {version}, cannot be read: {error}"),
+            }
         }
         Ok(entries)
     }

@@ -68,11 +68,13 @@ fn what_is_registered_outlives_the_process_and_other_processes_see_it() {
 }
 
 #[test]
-fn what_the_operator_gives_stands_first_and_stays() {
+fn what_the_operator_gives_is_the_newest_and_stays() {
     let registry = Registry::in_memory().unwrap();
     registry.put(Kind::Tool, "a", definition("kept")).unwrap();
     registry.fix(Kind::Tool, "a", definition("fixed"), "a.json").unwrap();
-    assert_eq!(read(&registry, "a", None), Some((1, "fixed".into())));
+    assert_eq!(read(&registry, "a", None), Some((2, "fixed".into())));
+    assert_eq!(read(&registry, "a", Some(1)), Some((1, "kept".into())), "who asked for a version goes on getting it");
+    assert_eq!(registry.versions(Kind::Tool, "a").unwrap(), [1, 2]);
     assert_eq!(registry.list(Kind::Tool).unwrap().len(), 1);
     for refused in [
         registry.put(Kind::Tool, "a", definition("other")).map(drop),
@@ -81,6 +83,23 @@ fn what_the_operator_gives_stands_first_and_stays() {
     ] {
         assert!(matches!(refused, Err(RegistryError::Fixed { origin, .. }) if origin == "a.json"));
     }
+}
+
+/// One entry that cannot be read takes no other along; a writer elsewhere holds up no reader.
+#[test]
+fn others_in_the_file_do_no_harm() {
+    let path = path("others");
+    let registry = Registry::open(&path).unwrap();
+    registry.put(Kind::Tool, "a", definition("one")).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute("INSERT INTO entry VALUES ('tool', 'b', 1, 0, 'no JSON')", []).unwrap();
+    assert_eq!(read(&registry, "a", None), Some((1, "one".into())));
+    assert_eq!(read(&registry, "b", None), None);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(read(&registry, "a", None), Some((1, "one".into())));
+    other.execute_batch("COMMIT").unwrap();
+    drop(registry);
+    assert_eq!(read(&Registry::open(&path).unwrap(), "a", None), Some((1, "one".into())));
 }
 
 #[test]

@@ -81,16 +81,19 @@ impl Sampler {
             if let Err(why) = self.check.judge(&example.to_string()) {
                 return Err(ExampleError::NotAllowed { index, why: why.to_string() });
             }
-            trial.judge(self, example);
+            trial.judge(self, example, started.elapsed() < MAX_TIME);
         }
         for (index, value) in counterexamples.iter().enumerate() {
-            if trial.judge(self, value) {
+            if trial.judge(self, value, started.elapsed() < MAX_TIME) {
                 return Err(ExampleError::Allowed { index });
             }
         }
         for _ in 0..N_SAMPLES {
+            if started.elapsed() > MAX_TIME {
+                break;
+            }
             let value = self.value(rng);
-            trial.judge(self, &value);
+            trial.judge(self, &value, true);
             trial.samples.push(value);
         }
         let seeds = if examples.is_empty() { trial.samples.clone() } else { examples.to_vec() };
@@ -100,7 +103,7 @@ impl Sampler {
             }
             let changed = self.changed(seed, rng);
             let is_new = !seeds.contains(&changed) && !trial.also_allowed.contains(&changed);
-            if is_new && trial.judge(self, &changed) && trial.also_allowed.len() < MAX_SHOWN {
+            if is_new && trial.judge(self, &changed, true) && trial.also_allowed.len() < MAX_SHOWN {
                 trial.also_allowed.push(changed);
             }
         }
@@ -109,12 +112,12 @@ impl Sampler {
 }
 
 impl Trial {
-    /// Counts a value in. Returns whether the validator allows it.
-    fn judge(&mut self, sampler: &Sampler, value: &Value) -> bool {
+    /// Counts a value in. Returns whether the validator allows it; the masks are asked too if there is `time`.
+    fn judge(&mut self, sampler: &Sampler, value: &Value, time: bool) -> bool {
         let is_valid = sampler.is_valid(value);
         self.n_judged += 1;
         self.n_allowed += usize::from(is_valid);
-        if sampler.is_writable(value) != is_valid && self.disagreements.len() < MAX_SHOWN {
+        if time && sampler.is_writable(value) != is_valid && self.disagreements.len() < MAX_SHOWN {
             self.disagreements.push(value.clone());
         }
         is_valid

@@ -145,6 +145,8 @@ fn definitions_of_other_apis_are_understood() {
         json!({"type": "function", "name": "t", "parameters": schema}),
         json!({"name": "t", "description": "MCP's.", "inputSchema": schema}),
         json!({"name": "t", "description": "Anthropic's.", "input_schema": schema}),
+        json!({"type": "custom", "name": "t", "description": "Anthropic's, too.", "input_schema": schema, "cache_control": {"type": "ephemeral"}}),
+        json!({"name": "t", "title": "T", "inputSchema": schema, "annotations": {"readOnlyHint": true}, "outputSchema": {}}),
     ]
     .iter()
     .enumerate()
@@ -153,6 +155,8 @@ fn definitions_of_other_apis_are_understood() {
         let body = chat_body(json!({"tools": [{"type": "registered", "name": "t"}], "tool_choice": "required"}));
         assert_eq!(call(&server.chat(&body)).1, json!({"x": 1}));
     }
+    let flat = json!({"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "start: \"x\""}});
+    assert_eq!(register(&server, "/v1/tools", &flat), 1);
     let format = json!({"type": "json_schema", "json_schema": {"name": "one", "schema": {"const": 1}}});
     assert_eq!(register(&server, "/v1/schemas", &format), 1);
 }
@@ -175,6 +179,9 @@ fn what_is_wrong_with_a_definition_is_said_at_once() {
             "invalid_function_parameters",
             "parameters",
         ),
+        ("tools", json!({"name": "t", "parameters": {}, "inputSchema": {}}), 400, "invalid_value", "inputSchema"),
+        ("tools", json!({"name": "t", "examples": ["x".repeat(2 << 20)]}), 400, "invalid_value", "examples"),
+        ("tools", json!({"name": "t", "description": "x".repeat(5 << 20)}), 413, "request_too_large", ""),
         ("tools", json!({"name": "t", "examples": {}}), 400, "invalid_type", "examples"),
         ("tools", json!({"name": "t", "examples": [{}, {"x": 1}]}), 400, "invalid_value", "examples[1]"),
         ("tools", json!({"name": "t", "counterexamples": [{}]}), 400, "invalid_value", "counterexamples[0]"),
@@ -210,8 +217,13 @@ fn a_name_that_stands_for_nothing_is_refused() {
     let server = server();
     let choice = json!({"tools": [{"type": "registered", "name": "t"}]});
     let format = json!({"response_format": {"type": "json_schema", "json_schema": {"name": "s"}}});
-    for (extra, status, param) in [(choice, 404, "tools[0].name"), (format, 400, "response_format.json_schema.schema")]
-    {
+    let both =
+        json!({"response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": {}, "version": 1}}});
+    for (extra, status, param) in [
+        (choice, 404, "tools[0].name"),
+        (format, 400, "response_format.json_schema.schema"),
+        (both, 400, "response_format.json_schema.version"),
+    ] {
         let answer = server.chat(&chat_body(extra));
         assert_eq!((answer.status, answer.body["error"]["param"].as_str()), (status, Some(param)), "{}", answer.body);
     }
@@ -231,6 +243,12 @@ fn pages_of_other_sites_cannot_change_anything() {
     };
     assert_eq!(post("https://example.com"), 403);
     assert_eq!(post("http://localhost.example.com"), 403);
+    // A name of theirs that leads here.
+    let rebound = agent()
+        .post(server.url("/v1/tools"))
+        .header("origin", "http://evil.example:1")
+        .header("host", "evil.example:1");
+    assert_eq!(rebound.send(weather().to_string()).unwrap().status(), 403);
     assert_eq!(get(&server.url("/v1/tools")).body["data"], json!([]));
     for origin in
         ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080", &format!("http://{}", server.address)]
@@ -239,4 +257,31 @@ fn pages_of_other_sites_cannot_change_anything() {
     }
     let gone = agent().delete(server.url("/v1/tools/weather")).header("origin", "null").call().unwrap();
     assert_eq!(gone.status(), 403);
+}
+
+/// What nests as deep as a body may is stored so that it can be read again, or refused.
+#[test]
+fn deep_definitions_do_no_harm() {
+    let server = server();
+    let mut n_refused = 0;
+    for depth in 100..127 {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let body = format!("{{\"name\": \"d{depth}\", \"parameters\": {{\"type\": \"object\", \"default\": {deep}}}}}");
+        let answer = send(&server.url("/v1/tools"), body.as_bytes());
+        assert!([200, 400].contains(&answer.status), "{depth}: {}", answer.body);
+        n_refused += usize::from(answer.status == 400);
+        assert_eq!(get(&server.url("/v1/tools")).status, 200);
+    }
+    assert!(n_refused > 0);
+    assert_eq!(delete(&server.url("/v1/tools/d100")).status, 200);
+}
+
+/// A small request cannot make the server copy gigabytes.
+#[test]
+fn what_a_request_refers_to_is_bounded() {
+    let server = server();
+    register(&server, "/v1/tools", &json!({"name": "large", "description": "x".repeat(3 << 20)}));
+    let tools = vec![json!({"type": "registered", "name": "large"}); 1000];
+    let answer = server.chat(&chat_body(json!({"tools": tools})));
+    assert_eq!((answer.status, &answer.body["error"]["code"]), (413, &json!("request_too_large")));
 }

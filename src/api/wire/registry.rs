@@ -25,6 +25,10 @@ pub struct Registration {
 
 /// Examples of one entry, of either kind.
 const MAX_EXAMPLES: usize = 100;
+/// Bytes of them, as JSON.
+const MAX_EXAMPLE_BYTES: usize = 1 << 20;
+/// What tools of MCP and Anthropic have besides, which says nothing of their calls.
+const ANNOTATIONS: [&str; 7] = ["title", "annotations", "outputSchema", "_meta", "icons", "cache_control", "execution"];
 /// A name that is a route's.
 const RESERVED: &str = "check";
 
@@ -42,15 +46,20 @@ impl Registration {
         let inner = nested.as_ref().unwrap_or(&root);
         let fields = if nested.is_some() { inner.object()? } else { root.object()? };
         fields.accept(&["name", "description"]);
-        let tool = if kind == "custom" {
+        fields.accept(&ANNOTATIONS);
+        let schemas: Vec<_> =
+            ["parameters", "inputSchema", "input_schema"].iter().filter_map(|name| fields.get(name)).collect();
+        if let [_, second, ..] = schemas.as_slice() {
+            return Err(second.invalid("the schema of the arguments is given twice."));
+        }
+        // Why: Anthropic's tools are of this type, too, and theirs have a schema.
+        let tool = if kind == "custom" && schemas.is_empty() {
             fields.accept(&["format"]);
             ChatTool::Custom { custom: read_custom(inner)? }
         } else {
-            fields.accept(&["parameters", "strict"]);
+            fields.accept(&["strict"]);
             let mut function = read_function(inner)?;
-            for name in ["inputSchema", "input_schema"] {
-                function.parameters = fields.get(name).map(|schema| schema.value().clone()).or(function.parameters);
-            }
+            function.parameters = schemas.first().map(|schema| schema.value().clone());
             ChatTool::Function { function }
         };
         if nested.is_some() {
@@ -106,7 +115,12 @@ impl Registration {
 
     fn with_examples(mut self, f: &Fields<'_>) -> Result<Self, FieldError> {
         let list = |name: &'static str| match f.get(name) {
-            Some(item) => Ok(item.list(MAX_EXAMPLES)?.iter().map(|example| example.value().clone()).collect()),
+            Some(item) => {
+                if item.value().to_string().len() > MAX_EXAMPLE_BYTES {
+                    return Err(item.invalid("the examples have more than a MiB."));
+                }
+                Ok(item.list(MAX_EXAMPLES)?.iter().map(|example| example.value().clone()).collect())
+            }
             None => Ok(Vec::new()),
         };
         self.examples = list("examples")?;

@@ -154,7 +154,9 @@ fn read_format(item: &Item<'_>) -> Result<CustomFormat, FieldError> {
     if f.required("type")?.one_of(&["text", "grammar"])? == "text" {
         return Ok(CustomFormat::Text);
     }
-    let grammar = f.required("grammar")?.object()?;
+    // Why: the Responses API has it without the object around it.
+    let nested = f.get("grammar").map(|grammar| grammar.object()).transpose()?;
+    let grammar = nested.as_ref().unwrap_or(&f);
     let syntax = grammar.required("syntax")?;
     let definition = grammar.required("definition")?.string()?.to_owned();
     let syntax = match syntax.one_of(&["lark", "regex"])? {
