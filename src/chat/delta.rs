@@ -43,6 +43,8 @@ pub struct SplitOptions {
     pub calls_follow_text: bool,
     /// What the model may think before it answers.
     pub preamble: Option<Preamble>,
+    /// Whether spaces behind a thought are part of the content: they are where a pattern or a grammar says what it is.
+    pub keeps_spaces: bool,
     /// What stands around content.
     pub around: (Vec<u8>, Vec<u8>),
     /// Texts at which content ends; never part of it.

@@ -182,6 +182,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         _ => None,
     };
     let checks = checks(&request, &tools, answer.as_ref())?;
+    let keeps_spaces = matches!(request.output, Output::Matching { .. });
     let around = format.text.clone();
     let encodings = encodings(&tools, grammar.as_deref());
     let format = (!tools.is_empty()).then_some(format);
@@ -191,7 +192,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     Ok(Prepared {
         prompt,
         grammar,
-        split: SplitOptions { format, encodings, calls_follow_text, preamble, around, stop },
+        split: SplitOptions { format, encodings, calls_follow_text, preamble, keeps_spaces, around, stop },
         checks,
         sampling: request.sampling,
         max_tokens,

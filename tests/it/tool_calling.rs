@@ -239,6 +239,7 @@ fn every_beginning_ends(
             encodings: encodings(tools, &compiled),
             calls_follow_text: is_prose && family.prose == Place::Before,
             preamble: preamble.clone(),
+            keeps_spaces: false,
             around: format.text.clone(),
             stop: Vec::new(),
         };

@@ -87,6 +87,7 @@ fn triangle(source: &str) -> Option<Result<(), String>> {
         encodings: encodings(&tools, &compiled),
         calls_follow_text: false,
         preamble: None,
+        keeps_spaces: false,
         around: format.text.clone(),
         stop: Vec::new(),
     };

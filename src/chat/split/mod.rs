@@ -227,7 +227,7 @@ impl Split {
         }
         if found.is_some() {
             self.place = Place::Content;
-            self.trims = true;
+            self.trims = !self.options.keeps_spaces;
         }
         found.is_some()
     }

@@ -42,7 +42,11 @@ impl Chart {
     pub(super) fn new(machine: &Machine) -> Self {
         let mut chart = Self { text: Vec::new(), sets: Vec::new(), n_items: 0, n_steps: MAX_STEPS, is_too_long: false };
         let begun = |production: &u32| Item { production: *production, dot: 0, origin: 0 };
-        chart.close(machine, machine.by_lhs[START as usize].iter().map(begun).collect());
+        // Why it may: a set without items takes no character, and nothing is known of any text.
+        if !chart.close(machine, machine.by_lhs[START as usize].iter().map(begun).collect()) {
+            chart.is_too_long = true;
+            chart.sets.push(Set::default());
+        }
         chart
     }
 
@@ -67,6 +71,9 @@ impl Chart {
         }
         self.cut(n_same);
         self.n_steps = MAX_STEPS;
+        if self.is_too_long {
+            return false;
+        }
         while let Some(c) = next {
             if !self.push(machine, c) {
                 return false;
@@ -86,8 +93,11 @@ impl Chart {
         if moved.is_empty() {
             return false;
         }
+        if !self.close(machine, moved) {
+            self.is_too_long = true;
+            return false;
+        }
         self.text.push(c);
-        self.close(machine, moved);
         true
     }
 
@@ -98,7 +108,6 @@ impl Chart {
             let gone = self.sets.pop().map_or(0, |set| set.items.len());
             self.n_items -= gone;
         }
-        self.is_too_long = false;
     }
 
     pub(super) fn n_chars(&self) -> usize {
@@ -122,8 +131,8 @@ impl Chart {
         self.last().items.iter().any(is_whole)
     }
 
-    /// Adds the set that follows from `items`.
-    fn close(&mut self, machine: &Machine, items: Vec<Item>) {
+    /// Adds the set that follows from `items`; false, and nothing changes, if that takes too long.
+    fn close(&mut self, machine: &Machine, items: Vec<Item>) -> bool {
         let here = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
         let mut set = Set::default();
         let mut seen: HashSet<Item> = items.iter().copied().collect();
@@ -131,7 +140,8 @@ impl Chart {
         let mut n_steps = 0;
         while let Some(item) = open.pop() {
             if n_steps > self.n_steps {
-                break;
+                self.n_steps = 0;
+                return false;
             }
             set.items.push(item);
             let production = &machine.productions[item.production as usize];
@@ -164,6 +174,7 @@ impl Chart {
         self.n_steps = self.n_steps.saturating_sub(n_steps);
         self.n_items += set.items.len();
         self.sets.push(set);
+        true
     }
 }
 

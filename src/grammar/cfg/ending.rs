@@ -11,6 +11,8 @@ use super::machine::{Machine, START};
 
 /// Nodes of one search.
 const MAX_NODES: usize = 200_000;
+/// Bytes of an ending; longer ones are of no use.
+const MAX_BYTES: usize = 16_000;
 /// Characters that are tried where a text breaks off inside one.
 const MAX_TRIED: usize = 40;
 
@@ -187,6 +189,10 @@ fn shortest(machine: &Machine, chart: &Chart) -> Option<String> {
         for item in chart.set(origin).waiting.get(&non).into_iter().flatten() {
             reach(item, item.dot + 1, cost, Some(node), &mut open);
         }
+    }
+    // Why: each part has a bound, and there may be many.
+    if ways.get(&(START, 0))?.cost > MAX_BYTES {
+        return None;
     }
     let mut parts = Vec::new();
     let mut at = Some((START, 0));

@@ -9,7 +9,7 @@ use super::CfgError;
 use super::common;
 use super::expr::{Definition, Expr, Named};
 use super::reader::Reader;
-use super::regex::read_regex;
+use super::regex::Regexes;
 use crate::schema::pattern::{self, Lang};
 
 /// The name of what is ignored: none that a grammar can have.
@@ -17,7 +17,7 @@ const IGNORED: &str = "%ignored";
 
 /// Reads a grammar.
 pub(super) fn read(text: &str) -> Result<Named, CfgError> {
-    let mut reader = Lark { text: Reader::new(text), ignored: Vec::new() };
+    let mut reader = Lark { text: Reader::new(text), ignored: Vec::new(), regexes: Regexes::default() };
     let mut named = Named { lines: reader.text.lines(), ..Named::default() };
     reader.skip(true);
     while !reader.text.is_end() {
@@ -85,6 +85,7 @@ fn with_gaps(expr: Expr, is_terminal: &HashMap<String, bool>, gap: &impl Fn() ->
 struct Lark {
     text: Reader,
     ignored: Vec<Expr>,
+    regexes: Regexes,
 }
 
 fn is_name_part(c: char) -> bool {
@@ -220,7 +221,7 @@ impl Lark {
             let Some(c) = self.text.peek() else { break };
             let item = match c {
                 '"' => self.literal()?,
-                '/' => Expr::Terminal(read_regex(&mut self.text)?),
+                '/' => Expr::Terminal(self.regexes.read(&mut self.text)?),
                 '(' => self.group(")")?,
                 '[' => Expr::Repeat(Box::new(self.group("]")?), 0, Some(1)),
                 '-' if self.text.eat("->") => {
@@ -251,20 +252,14 @@ impl Lark {
     }
 
     fn repeated(&mut self, item: Expr) -> Result<Expr, CfgError> {
-        let (min, max) = match self.text.peek() {
-            Some(' ') if self.tilde_follows() => {
-                self.skip(false);
-                self.tilde()?
-            }
-            Some('~') => self.tilde()?,
-            _ => self.text.times()?,
+        let n_blanks = self.text.blanks();
+        let (min, max) = if self.text.peek_at(n_blanks) == Some('~') {
+            self.text.at += n_blanks;
+            self.tilde()?
+        } else {
+            self.text.times()?
         };
         Ok(if (min, max) == (1, Some(1)) { item } else { Expr::Repeat(Box::new(item), min, max) })
-    }
-
-    fn tilde_follows(&self) -> bool {
-        let next = self.text.chars[self.text.at..].iter().find(|c| **c != ' ');
-        next == Some(&'~')
     }
 
     /// `~ n` or `~ n..m`.
@@ -274,7 +269,7 @@ impl Lark {
         let Some(min) = self.text.number() else {
             return Err(self.text.unsupported("'~' without a number is not supported here"));
         };
-        if !self.text.eat("..") {
+        if !self.range() {
             return Ok((min, Some(min)));
         }
         match self.text.number() {
@@ -296,7 +291,7 @@ impl Lark {
     /// A text, any case with an `i` behind it, or a range of characters.
     fn literal(&mut self) -> Result<Expr, CfgError> {
         let text = self.quoted()?;
-        if self.text.eat("..") {
+        if self.range() {
             let last = self.quoted()?;
             let (mut first_chars, mut last_chars) = (text.chars(), last.chars());
             return match (first_chars.next(), first_chars.next(), last_chars.next(), last_chars.next()) {
@@ -308,9 +303,20 @@ impl Lark {
         }
         if self.text.peek() == Some('i') && !self.text.peek_at(1).is_some_and(is_name_part) {
             self.text.at += 1;
-            return super::regex::literal_any_case(&text).map(Expr::Terminal).map_err(|what| self.text.fault(&what));
+            return self.regexes.literal(&self.text, &text).map(Expr::Terminal);
         }
         Ok(Expr::Terminal(Lang::literal(&text)))
+    }
+
+    /// Takes two dots, with blanks around them, if they stand here.
+    fn range(&mut self) -> bool {
+        let n_blanks = self.text.blanks();
+        if (self.text.peek_at(n_blanks), self.text.peek_at(n_blanks + 1)) != (Some('.'), Some('.')) {
+            return false;
+        }
+        self.text.at += n_blanks + 2;
+        self.text.at += self.text.blanks();
+        true
     }
 
     fn quoted(&mut self) -> Result<String, CfgError> {
@@ -375,7 +381,8 @@ fn unescape(raw: &str) -> Option<String> {
             }
         };
         let digits: String = rest.by_ref().take(n_digits).collect();
-        out.push(char::from_u32(u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == n_digits)?)?);
+        let is_number = digits.len() == n_digits && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        out.push(char::from_u32(u32::from_str_radix(&digits, 16).ok().filter(|_| is_number)?)?);
     }
     Some(out)
 }

@@ -19,13 +19,13 @@ mod write;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use lru::LruCache;
 
 use chart::Chart;
-use expr::{Expr, Named};
+use expr::{Expr, Named, Spent};
 use machine::Machine;
 
 use crate::schema::pattern::Lang;
@@ -58,6 +58,8 @@ pub struct Cfg {
     machine: Option<Machine>,
     /// No other grammar of this process has it.
     id: u64,
+    /// From this length on no ending is looked for.
+    gave_up_at: AtomicUsize,
 }
 
 /// The last parses of the grammars that were followed last: the next text mostly goes on where the last one ended. One
@@ -86,10 +88,15 @@ pub enum Judgement {
     Unknown,
 }
 
-/// Whether `text` is GBNF, and not Lark.
+/// Whether `text` is GBNF, and not Lark: its first definition says.
 #[must_use]
 pub fn is_gbnf(text: &str) -> bool {
-    text.contains("::=")
+    let is_definition = |line: &&str| !line.is_empty() && !["#", "//", "%"].iter().any(|sign| line.starts_with(sign));
+    let mut lines = text.lines().map(str::trim).filter(is_definition);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-?!.".contains(c);
+    let behind = lines.next().unwrap_or_default().trim_start_matches(is_name).trim_start();
+    // Why the next: GBNF lets a line end stand there.
+    if behind.is_empty() { lines.next().unwrap_or_default().starts_with("::=") } else { behind.starts_with("::=") }
 }
 
 impl Cfg {
@@ -125,6 +132,7 @@ impl Cfg {
             known: HashMap::new(),
             index: HashMap::new(),
             size: 0,
+            spent: Spent::default(),
         };
         let Symbol::Rule(first) = builder.rule(start, 0)? else { unreachable!("rules are rules") };
         builder.rules[0] = vec![vec![Symbol::Rule(first)]];
@@ -134,7 +142,7 @@ impl Cfg {
         if machine.as_ref().is_some_and(Machine::is_empty) {
             return Err(CfgError::Invalid("the grammar derives no text: its rules never come to an end".to_owned()));
         }
-        Ok(Self { rules, terminals, machine, id })
+        Ok(Self { rules, terminals, machine, id, gave_up_at: AtomicUsize::new(usize::MAX) })
     }
 
     /// Whether the grammar derives `text`.
@@ -151,12 +159,24 @@ impl Cfg {
 
     /// A short ending of `text`, which may break off inside a character; `None` if none is known.
     pub(super) fn ending(&self, text: &[u8]) -> Option<Vec<u8>> {
-        self.with_chart(|machine, chart| ending::of_text(machine, chart, text))?.0
+        self.end(text, ending::of_text)
     }
 
     /// The same of the content of a JSON string that is open, without its closing quote.
     pub(super) fn ending_in_string(&self, content: &[u8]) -> Option<Vec<u8>> {
-        self.with_chart(|machine, chart| ending::of_string(machine, chart, content))?.0
+        self.end(content, ending::of_string)
+    }
+
+    fn end(&self, text: &[u8], find: impl FnOnce(&Machine, &mut Chart, &[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        // Why: endings are asked for again with each token, and each time it would take as long to give up.
+        if text.len() >= self.gave_up_at.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (found, is_too_long) = self.with_chart(|machine, chart| find(machine, chart, text))?;
+        if is_too_long {
+            self.gave_up_at.fetch_min(text.len(), Ordering::Relaxed);
+        }
+        found
     }
 
     /// Works with the last parse. Also says whether it was too long for it.
@@ -167,9 +187,12 @@ impl Cfg {
         let mut chart = kept.unwrap_or_else(|| Chart::new(machine));
         let done = work(machine, &mut chart);
         let is_too_long = chart.is_too_long();
-        if chart.is_small() {
-            charts().put(self.id, chart);
-        }
+        let dropped = match chart.is_small() && !is_too_long {
+            true => charts().push(self.id, chart).map(|(_, chart)| chart),
+            false => Some(chart),
+        };
+        // Why here: it takes a while, and nobody shall wait for it.
+        drop(dropped);
         Some((done, is_too_long))
     }
 }
@@ -190,6 +213,7 @@ struct Builder<'a> {
     known: HashMap<&'a str, Symbol>,
     index: HashMap<Lang, usize>,
     size: usize,
+    spent: Spent,
 }
 
 impl<'a> Builder<'a> {
@@ -256,7 +280,7 @@ impl<'a> Builder<'a> {
                         return Err(CfgError::Invalid(self.named.fault_at(*at, &format!("there is no rule '{name}'"))));
                     };
                     let symbol = if found.is_terminal {
-                        let lang = self.named.lang(name, *at)?;
+                        let lang = self.named.lang(name, *at, &mut self.spent)?;
                         self.terminal(lang)?
                     } else {
                         let id = self.new_rule();

@@ -74,6 +74,11 @@ impl Reader {
         self.chars[start..self.at].iter().collect()
     }
 
+    /// How many spaces and tabs stand here.
+    pub(super) fn blanks(&self) -> usize {
+        self.chars[self.at..].iter().take_while(|c| matches!(c, ' ' | '\t')).count()
+    }
+
     /// A number, if one stands here.
     pub(super) fn number(&mut self) -> Option<u32> {
         let digits = self.word(|c| c.is_ascii_digit());
@@ -93,6 +98,10 @@ impl Reader {
 
     /// How often what stands before it comes, in braces or as a sign; once if nothing is said.
     pub(super) fn times(&mut self) -> Result<(u32, Option<u32>), CfgError> {
+        let n_blanks = self.blanks();
+        if matches!(self.peek_at(n_blanks), Some('*' | '+' | '?' | '{')) {
+            self.at += n_blanks;
+        }
         match self.peek() {
             Some('*') => self.sign(0, None),
             Some('+') => self.sign(1, None),

@@ -80,6 +80,8 @@ impl Answer {
         let Some(preamble) = &self.preamble else { return self.close_answer(text) };
         let ended = |so_far: &[u8]| Some([so_far, &preamble.close, &self.close_answer(b"")?].concat());
         match preamble.stage(text) {
+            // Why not for texts: their spaces are theirs.
+            Stage::Answer(at) if self.text.is_some() => self.close_answer(&text[at..]),
             Stage::Answer(at) => self.close_answer(text[at..].trim_ascii_start()),
             Stage::Inside if self.may_be_empty() => Some(Vec::new()),
             Stage::Inside => ended(b""),

@@ -199,14 +199,14 @@ impl Layout<'_> {
         if self.is_plain() {
             return Spec { style, ..Spec::value(document) };
         }
-        let lark = self.around_element("@answer", "");
+        let lark = self.around_element("@answer", "", Prose::Never);
         Spec { style, schemas: Spec::value(document).schemas, ..self.spec(lark) }
     }
 
     /// The grammar of an answer that is a text in `lang`.
     #[must_use]
     pub fn text_in(&self, lang: Lang) -> Spec {
-        let lark = self.unforced() + &self.around_element("TEXT", &text_terminal("TEXT", &lang));
+        let lark = self.unforced() + &self.around_element("TEXT", &text_terminal("TEXT", &lang), Prose::Before);
         Spec { text: Some(Texts::In(lang)), ..self.spec(lark) }
     }
 
@@ -222,7 +222,7 @@ impl Layout<'_> {
         if self.is_plain() {
             return Spec::lark(lark);
         }
-        let around = self.unforced() + &self.around_element("@derived", "");
+        let around = self.unforced() + &self.around_element("@derived", "", Prose::Before);
         Spec { grammars: vec![("derived".to_owned(), lark)], ..self.spec(around) }
     }
 
@@ -243,9 +243,10 @@ impl Layout<'_> {
         self.spec(lark)
     }
 
-    fn around_element(&self, element: &str, rules: &str) -> String {
+    /// With `Prose::Before` the element takes along what space stands behind a thought.
+    fn around_element(&self, element: &str, rules: &str, prose: Prose) -> String {
         let element = format!("text_open {element} text_close");
-        let start = start(&element, &element, Prose::Never, self.preamble);
+        let start = start(&element, &element, prose, self.preamble);
         format!("{start}{PREAMBLE}{}{rules}", around_rules(self.around))
     }
 
