@@ -68,8 +68,11 @@ impl Generator {
             let GeneratorOptions { limits, store, .. } = &this.options;
             if let Subject::Tool(tool) = &subject {
                 let read = read_tool(tool, *limits, store)?;
-                let native = this.model().native;
-                let spec = native.spec(&[read], &ToolChoice::Required, false, &Otherwise::Prose, None);
+                let model = this.model();
+                // As in a request: a grammar is written in JSON alone.
+                let is_own = read.input.is_none() || model.native.family.writes_json();
+                let format = if is_own { model.native } else { model.generic };
+                let spec = format.spec(&[read], &ToolChoice::Required, false, &Otherwise::Prose, None);
                 this.compiler.compile(&spec).map_err(|error| refused_by(error, &subject.part()))?;
             }
             subject.check(&this.compiler, *limits, store, examples.as_ref())

@@ -5,6 +5,7 @@
 //! language. `write` makes Lark of it, as it stands or inside a JSON string; `machine` breaks terminals down to
 //! characters, `chart` parses with that (Earley's algorithm), `ending` finds the shortest way to the end.
 
+mod build;
 mod chart;
 mod common;
 mod ending;
@@ -17,15 +18,15 @@ mod regex;
 mod shortest;
 mod write;
 
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use lru::LruCache;
 
+use build::{Built, build};
 use chart::Chart;
-use expr::{Expr, Named, Spent};
+use expr::Named;
 use machine::Machine;
 
 use crate::schema::pattern::Lang;
@@ -125,18 +126,7 @@ impl Cfg {
     }
 
     fn of(named: &Named, start: &str) -> Result<Self, CfgError> {
-        let mut builder = Builder {
-            named,
-            rules: vec![Vec::new()],
-            terminals: Vec::new(),
-            known: HashMap::new(),
-            index: HashMap::new(),
-            size: 0,
-            spent: Spent::default(),
-        };
-        let Symbol::Rule(first) = builder.rule(start, 0)? else { unreachable!("rules are rules") };
-        builder.rules[0] = vec![vec![Symbol::Rule(first)]];
-        let Builder { rules, terminals, .. } = builder;
+        let Built { rules, terminals } = build(named, start)?;
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let machine = Machine::of(&rules, &terminals);
         if machine.as_ref().is_some_and(Machine::is_empty) {
@@ -202,117 +192,6 @@ fn checked(text: &str) -> Result<&str, CfgError> {
         return Err(CfgError::Invalid(format!("the grammar has {} bytes, more than {MAX_BYTES}", text.len())));
     }
     Ok(text)
-}
-
-/// Makes rules and terminals of named expressions.
-struct Builder<'a> {
-    named: &'a Named,
-    rules: Vec<Vec<Vec<Symbol>>>,
-    terminals: Vec<Lang>,
-    /// Rules by name, and named terminals.
-    known: HashMap<&'a str, Symbol>,
-    index: HashMap<Lang, usize>,
-    size: usize,
-    spent: Spent,
-}
-
-impl<'a> Builder<'a> {
-    fn grow(&mut self, n: usize) -> Result<(), CfgError> {
-        self.size += n;
-        if self.size > MAX_SIZE {
-            return Err(CfgError::Invalid("the grammar is too large once its terminals are written out".to_owned()));
-        }
-        Ok(())
-    }
-
-    fn new_rule(&mut self) -> usize {
-        self.rules.push(Vec::new());
-        self.rules.len() - 1
-    }
-
-    /// The rule of this name; rules that it names are read with it.
-    fn rule(&mut self, name: &'a str, _at: usize) -> Result<Symbol, CfgError> {
-        let Some(first) = self.named.exprs.get(name) else {
-            return Err(CfgError::Invalid(format!("there is no rule '{name}'")));
-        };
-        let first_id = self.new_rule();
-        self.known.insert(name, Symbol::Rule(first_id));
-        // Why a list: rules refer to each other as deep as there are rules.
-        let mut open = vec![(first_id, &first.expr)];
-        while let Some((id, expr)) = open.pop() {
-            self.rules[id] = self.alternatives(expr, &mut open)?;
-        }
-        Ok(Symbol::Rule(first_id))
-    }
-
-    fn alternatives(
-        &mut self,
-        expr: &'a Expr,
-        open: &mut Vec<(usize, &'a Expr)>,
-    ) -> Result<Vec<Vec<Symbol>>, CfgError> {
-        match expr {
-            Expr::Or(parts) => parts.iter().map(|part| self.sequence(part, open)).collect(),
-            other => Ok(vec![self.sequence(other, open)?]),
-        }
-    }
-
-    fn sequence(&mut self, expr: &'a Expr, open: &mut Vec<(usize, &'a Expr)>) -> Result<Vec<Symbol>, CfgError> {
-        match expr {
-            Expr::Seq(parts) => {
-                let parts: Vec<Vec<Symbol>> =
-                    parts.iter().map(|part| self.sequence(part, open)).collect::<Result<_, _>>()?;
-                Ok(parts.concat())
-            }
-            other => Ok(self.symbol(other, open)?.into_iter().collect()),
-        }
-    }
-
-    /// Nothing for what is empty.
-    fn symbol(&mut self, expr: &'a Expr, open: &mut Vec<(usize, &'a Expr)>) -> Result<Option<Symbol>, CfgError> {
-        self.grow(1)?;
-        Ok(Some(match expr {
-            Expr::Terminal(Lang::Empty) => return Ok(None),
-            Expr::Terminal(lang) => self.terminal(lang.clone())?,
-            Expr::Name(name, at) => match self.known.get(name.as_str()) {
-                Some(symbol) => symbol.clone(),
-                None => {
-                    let Some(found) = self.named.exprs.get(name) else {
-                        return Err(CfgError::Invalid(self.named.fault_at(*at, &format!("there is no rule '{name}'"))));
-                    };
-                    let symbol = if found.is_terminal {
-                        let lang = self.named.lang(name, *at, &mut self.spent)?;
-                        self.terminal(lang)?
-                    } else {
-                        let id = self.new_rule();
-                        open.push((id, &found.expr));
-                        Symbol::Rule(id)
-                    };
-                    self.known.insert(name, symbol.clone());
-                    symbol
-                }
-            },
-            Expr::Repeat(inner, min, max) => match self.symbol(inner, open)? {
-                None => return Ok(None),
-                Some(symbol) => Symbol::Repeat(Box::new(symbol), *min, *max),
-            },
-            Expr::Seq(_) | Expr::Or(_) => {
-                let id = self.new_rule();
-                self.rules[id] = self.alternatives(expr, open)?;
-                Symbol::Rule(id)
-            }
-        }))
-    }
-
-    fn terminal(&mut self, lang: Lang) -> Result<Symbol, CfgError> {
-        if let Some(id) = self.index.get(&lang) {
-            return Ok(Symbol::Terminal(*id));
-        }
-        self.grow(lang.size())?;
-        let id = self.terminals.len();
-        self.terminals.push(lang.clone());
-        self.index.insert(lang, id);
-        Ok(Symbol::Terminal(id))
-    }
 }
 
 #[cfg(test)]

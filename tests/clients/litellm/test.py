@@ -5,6 +5,9 @@ import os
 import unittest
 from typing import Literal
 
+# Before the import: it would fetch a list of prices.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
 import litellm
 from pydantic import BaseModel, Field
 

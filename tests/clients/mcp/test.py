@@ -23,6 +23,8 @@ def temperature(city: Literal["Oslo", "Rome"], days: int = 1) -> str:
 
 with socket.socket() as listener:
     listener.bind(("127.0.0.1", 0))
+    # Before anybody is told of it: who connects too early waits, and is not refused.
+    listener.listen()
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(uvicorn.Config(server.streamable_http_app(), log_level="error")).run(sockets=[listener])
 """
