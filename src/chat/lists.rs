@@ -26,9 +26,6 @@ fn assignment(tag: &str) -> Option<String> {
     let inside = &tag[2..tag.len() - 2];
     let sign = |c: Option<char>| c.filter(|c| matches!(c, '-' | '+')).map(String::from).unwrap_or_default();
     let (before, behind) = (sign(inside.chars().next()), sign(inside.chars().next_back()));
-    if inside.len() < 2 {
-        return None;
-    }
     let statement = inside.strip_prefix(&before)?.strip_suffix(&behind)?.trim();
     let (variable, call) = statement.strip_prefix("set ")?.split_once('=')?;
     let (variable, call) = (variable.trim(), call.trim());

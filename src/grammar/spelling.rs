@@ -49,17 +49,21 @@ pub(super) fn regex(lang: &Lang, spelling: Spelling) -> Option<String> {
         }
         Lang::Repeat(inner, min, max) => {
             let inner = regex(inner, spelling)?;
-            let times = match (min, max) {
-                (0, None) => "*".to_owned(),
-                (1, None) => "+".to_owned(),
-                (0, Some(1)) => "?".to_owned(),
-                (min, None) => format!("{{{min},}}"),
-                (min, Some(max)) => format!("{{{min},{max}}}"),
-            };
-            format!("(?:{inner}){times}")
+            format!("(?:{inner}){}", times(*min, *max))
         }
         Lang::Nothing | Lang::And(_) | Lang::Not(_) => return None,
     })
+}
+
+/// How often something comes, as regexes and Lark write it behind it.
+pub(super) fn times(min: u32, max: Option<u32>) -> String {
+    match (min, max) {
+        (0, None) => "*".to_owned(),
+        (1, None) => "+".to_owned(),
+        (0, Some(1)) => "?".to_owned(),
+        (min, None) => format!("{{{min},}}"),
+        (min, Some(max)) => format!("{{{min},{max}}}"),
+    }
 }
 
 /// Any character: not a lone surrogate, which no text can hold.

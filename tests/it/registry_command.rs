@@ -1,7 +1,5 @@
 //! What is registered outlives the server; folders and MCP servers give tools at start; `drawplate tools`.
 
-use std::net::SocketAddr;
-
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +7,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 
 use crate::support::binary::{Process, arg, empty_folder, run};
-use crate::support::{chat_body, get, send};
+use crate::support::{chat_body, get, send, serve_router};
 
 /// The arguments of the forced call of a registered tool.
 fn forced(server: &Process, name: &str) -> Value {
@@ -106,23 +104,9 @@ async fn mcp(Json(message): Json<Value>) -> Response {
     Json(json!({"jsonrpc": "2.0", "id": id, "result": result})).into_response()
 }
 
-fn start_mcp() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let router = axum::Router::new().route("/mcp", post(mcp));
-            axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), router).await.unwrap();
-        });
-    });
-    address
-}
-
 #[test]
 fn an_mcp_server_gives_its_tools() {
-    let url = format!("http://{}/mcp", start_mcp());
+    let url = format!("http://{}/mcp", serve_router(axum::Router::new().route("/mcp", post(mcp))));
     let server = Process::serve(&["--mcp", &url]);
     assert_eq!(forced(&server, "three"), json!({"x": 3}));
     let list = get(&format!("{}/v1/tools", server.url)).body;

@@ -135,16 +135,7 @@ impl TestServer {
         let generator = Arc::new(Generator::new(Arc::clone(&vocab), template, compiler, engine.clone(), options));
         let model = ModelInfo { id: model.to_owned(), created: 0, aliases: vec!["default".into(), "a/b:c@d".into()] };
         let state = Arc::new(AppState::new(generator, model, api, Registry::in_memory().unwrap()));
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(async {
-                axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), router(state)).await.unwrap();
-            });
-        });
-        Self { address, engine }
+        Self { address: serve_router(router(state)), engine }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -180,6 +171,20 @@ impl TestServer {
         }
         (chunks, false)
     }
+}
+
+/// Serves `router` on a free port, until the process ends.
+pub(crate) fn serve_router(router: axum::Router) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), router).await.unwrap();
+        });
+    });
+    address
 }
 
 /// An answer of any status.

@@ -7,7 +7,7 @@
 
 use super::CfgError;
 use super::expr::{Definition, Expr, Named};
-use super::reader::Reader;
+use super::reader::{Reader, character};
 use crate::schema::pattern::Lang;
 
 /// Reads a grammar.
@@ -192,10 +192,7 @@ impl Gbnf {
             other => return Err(self.0.fault(&format!("'\\{other}' is no escape"))),
         };
         let digits: String = self.0.chars[self.0.at..].iter().take(n_digits).collect();
-        let is_number = digits.len() == n_digits && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        let code = u32::from_str_radix(&digits, 16).ok().filter(|_| is_number);
-        let c = code
-            .and_then(char::from_u32)
+        let c = character(&digits, n_digits)
             .ok_or_else(|| self.0.fault(&format!("'\\{escape}{digits}' is no character")))?;
         self.0.at += n_digits;
         Ok(c)

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::CfgError;
 use super::common;
 use super::expr::{Definition, Expr, Named};
-use super::reader::Reader;
+use super::reader::{Reader, character};
 use super::regex::Regexes;
 use crate::schema::pattern::{self, Lang};
 
@@ -350,39 +350,24 @@ fn unescape(raw: &str) -> Option<String> {
             out.push(c);
             continue;
         }
-        let n_digits = match rest.next()? {
-            'n' => {
-                out.push('\n');
-                continue;
-            }
-            'r' => {
-                out.push('\r');
-                continue;
-            }
-            't' => {
-                out.push('\t');
-                continue;
-            }
-            'f' => {
-                out.push('\u{C}');
-                continue;
-            }
-            'b' => {
-                out.push('\u{8}');
-                continue;
-            }
+        let escaped = rest.next()?;
+        let n_digits = match escaped {
             'x' => 2,
             'u' => 4,
             'U' => 8,
-            c if c.is_ascii_alphanumeric() => return None,
-            c => {
-                out.push(c);
-                continue;
-            }
+            _ => 0,
         };
         let digits: String = rest.by_ref().take(n_digits).collect();
-        let is_number = digits.len() == n_digits && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        out.push(char::from_u32(u32::from_str_radix(&digits, 16).ok().filter(|_| is_number)?)?);
+        out.push(match escaped {
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'f' => '\u{C}',
+            'b' => '\u{8}',
+            _ if n_digits > 0 => character(&digits, n_digits)?,
+            c if c.is_ascii_alphanumeric() => return None,
+            c => c,
+        });
     }
     Some(out)
 }

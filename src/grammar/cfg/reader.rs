@@ -133,3 +133,10 @@ impl Reader {
         Ok((min, max))
     }
 }
+
+/// The character whose code is `digits`, of which there must be `n_digits`, in hexadecimal.
+pub(super) fn character(digits: &str, n_digits: usize) -> Option<char> {
+    let is_number = digits.len() == n_digits && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let code = u32::from_str_radix(digits, 16).ok().filter(|_| is_number)?;
+    char::from_u32(code)
+}

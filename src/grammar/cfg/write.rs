@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Cfg, Symbol};
 use crate::grammar::build::WHITESPACE;
 use crate::grammar::lark::Writer;
-use crate::grammar::spelling::Spelling;
+use crate::grammar::spelling::{Spelling, times};
 use crate::grammar::terminal::{content, string};
 
 impl Cfg {
@@ -54,15 +54,6 @@ fn symbol(one: &Symbol) -> String {
     match one {
         Symbol::Rule(id) => format!("r{id}"),
         Symbol::Terminal(id) => format!("T{id}"),
-        Symbol::Repeat(inner, min, max) => {
-            let times = match (min, max) {
-                (0, None) => "*".to_owned(),
-                (1, None) => "+".to_owned(),
-                (0, Some(1)) => "?".to_owned(),
-                (min, None) => format!("{{{min},}}"),
-                (min, Some(max)) => format!("{{{min},{max}}}"),
-            };
-            format!("({}){times}", symbol(inner))
-        }
+        Symbol::Repeat(inner, min, max) => format!("({}){}", symbol(inner), times(*min, *max)),
     }
 }
