@@ -138,6 +138,7 @@ fn into_output(format: Option<ResponseFormat>, bound_by: Option<String>) -> Outp
         Some(ResponseFormat::Regex { pattern }) => Output::Matching { param, rule: TextRule::Regex(pattern) },
         Some(ResponseFormat::Choice { options }) => Output::Matching { param, rule: TextRule::Choice(options) },
         Some(ResponseFormat::Grammar { grammar }) => Output::Matching { param, rule: TextRule::Grammar(grammar) },
+        Some(ResponseFormat::StructuralTag { format }) => Output::Matching { param, rule: TextRule::Parts(format) },
     }
 }
 

@@ -38,7 +38,7 @@ pub enum AnswerError {
     /// The finished value fails the independent check.
     #[error("the answer fails the final check: {0}")]
     Check(#[from] Violation),
-    /// The finished text is none that its grammar derives.
+    /// The finished text is none that its grammar derives, or has other parts than it must have.
     #[error("the answer is not what its grammar derives")]
     NotDerived,
     /// A call was required and none was made.
@@ -313,7 +313,8 @@ impl Running {
 
     /// Checks what has finished.
     fn judge(&self, checks: &Checks) -> Result<(), AnswerError> {
-        let is_bound = checks.content.is_some() || checks.derivation.is_some() || checks.requires_call;
+        let is_text_bound = checks.content.is_some() || checks.derivation.is_some() || checks.parts.is_some();
+        let is_bound = is_text_bound || checks.requires_call;
         let is_free = self.said.calls.is_empty() && !is_bound;
         if is_free { Ok(()) } else { aside(|| self.judge_here(checks)) }
     }
@@ -331,6 +332,9 @@ impl Running {
         }
         if let Some(cfg) = &checks.derivation {
             derived(cfg, &self.said.content)?;
+        }
+        if checks.parts.as_ref().is_some_and(|judge| !judge.holds(&self.said.content)) {
+            return Err(AnswerError::NotDerived);
         }
         match &checks.content {
             Some(check) if checks.is_text => {

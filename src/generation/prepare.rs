@@ -11,6 +11,7 @@ use super::request::{Output, Request, RequestTool, TextRule};
 use crate::chat::{ChatTemplate, SplitOptions, TemplateError};
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::cfg::{Cfg, CfgError};
+use crate::grammar::structure::{Format, FormatError, Judge, Parts};
 use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab};
 use crate::guard::{Check, Encoding, Preamble};
 use crate::schema::pattern::{self, Lang};
@@ -57,6 +58,8 @@ pub struct Checks {
     pub is_text: bool,
     /// What derives the content, if that is bound by a grammar.
     pub derivation: Option<Arc<Cfg>>,
+    /// What judges the content, if it has several parts.
+    pub parts: Option<Judge>,
     /// For arguments, by tool name.
     pub tools: Vec<(String, Arc<Check>)>,
     /// For the inputs of custom tools, by tool name.
@@ -72,6 +75,8 @@ pub enum Part {
     ResponseFormat(String),
     /// The tool at this index, of this name.
     Tool(usize, String),
+    /// A part of the answer, by the field that asks for it.
+    Value(String),
 }
 
 /// Why a request cannot be generated.
@@ -163,7 +168,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     }
     let thinking = preamble.as_ref().and(limit(&request, model));
     let spec = spec(&request, &tools, answer.as_ref(), &format, (preamble.as_ref(), thinking.is_some()));
-    let grammar = spec.as_ref().map(|spec| compile(spec, &request, model.compiler)).transpose()?;
+    let grammar = spec.as_ref().map(|spec| compile(spec, &request, answer.as_ref(), model.compiler)).transpose()?;
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
     if model.closes
         && let Some(grammar) = &grammar
@@ -243,7 +248,9 @@ enum Bound {
     Text(Lang),
     /// What a grammar derives.
     Derived(Arc<Cfg>),
-    /// The same, where only llguidance knows what the grammar says: no endings are known, and nothing judges the text.
+    /// Several parts, and the schemas of their JSON.
+    Parts(Arc<Parts>, Vec<Arc<Document>>),
+    /// The same as by a grammar, where only llguidance knows what the grammar says: no endings are known, and nothing judges the text.
     Lark(String),
 }
 
@@ -252,6 +259,7 @@ fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Bound>, Prep
         Output::Text => return Ok(None),
         Output::JsonObject => ("json_object", json!({"type": "object"})),
         Output::JsonSchema { name, schema, .. } => (name.as_str(), schema.clone()),
+        Output::Matching { rule: TextRule::Parts(format), .. } => return read_parts(format, model).map(Some),
         Output::Matching { param, rule } => {
             let bound = read_rule(rule);
             return bound.map(Some).map_err(|message| PrepareError::Constraint { param: param.clone(), message });
@@ -262,9 +270,23 @@ fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Bound>, Prep
     Ok(Some(Bound::Json(Arc::new(document))))
 }
 
+/// Reads the parts of an answer.
+fn read_parts(format: &Format, model: &Model<'_>) -> Result<Bound, PrepareError> {
+    let parts =
+        Parts::of(format).map_err(|FormatError { at, message }| PrepareError::Constraint { param: at, message })?;
+    let document = |(at, schema): &(String, Value)| {
+        Document::parse_with(schema.clone(), model.limits, Arc::clone(model.store))
+            .map(Arc::new)
+            .map_err(|error| PrepareError::Schema { part: Part::Value(at.clone()), error })
+    };
+    let documents = parts.schemas.iter().map(document).collect::<Result<_, _>>()?;
+    Ok(Bound::Parts(Arc::new(parts), documents))
+}
+
 /// Reads what a text must be.
 fn read_rule(rule: &TextRule) -> Result<Bound, String> {
     match rule {
+        TextRule::Parts(_) => unreachable!("parts are read before"),
         TextRule::Choice(options) => {
             Ok(Bound::Text(Lang::or(options.iter().map(|text| Lang::literal(text)).collect())))
         }
@@ -297,6 +319,7 @@ fn spec(
         ([], Some(Bound::Json(document))) => Some(layout.value(Arc::clone(document), request.style)),
         (_, Some(Bound::Text(lang))) => Some(layout.text_in(lang.clone())),
         (_, Some(Bound::Derived(cfg))) => Some(layout.derived(cfg)),
+        (_, Some(Bound::Parts(parts, documents))) => Some(layout.parts(parts, documents, request.style)),
         (_, Some(Bound::Lark(lark))) => Some(layout.written(lark.clone())),
         (tools, answer) => {
             let otherwise = match answer {
@@ -324,13 +347,19 @@ fn encodings(tools: &[Tool], grammar: Option<&Compiled>) -> HashMap<String, Arc<
     tools.iter().enumerate().filter_map(encoding).collect()
 }
 
-fn compile(spec: &Spec, request: &Request, compiler: &Compiler) -> Result<Arc<Compiled>, PrepareError> {
+fn compile(
+    spec: &Spec,
+    request: &Request,
+    answer: Option<&Bound>,
+    compiler: &Compiler,
+) -> Result<Arc<Compiled>, PrepareError> {
     compiler.compile(spec).map_err(|error| match error {
         GrammarError::Schema { name, error } => {
-            let index = format::index_of(&name);
-            let part = match index.and_then(|i| request.tools.get(i)) {
-                Some(tool) => Part::Tool(tool.index, tool.name.clone()),
-                None => part_of_output(&request.output),
+            let tool = format::index_of(&name).and_then(|i| request.tools.get(i));
+            let part = match (tool, answer) {
+                (Some(tool), _) => Part::Tool(tool.index, tool.name.clone()),
+                (None, Some(Bound::Parts(parts, _))) => Part::Value(parts.param_of(&name).to_owned()),
+                (None, _) => part_of_output(&request.output),
             };
             PrepareError::Schema { part, error }
         }
@@ -361,6 +390,14 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<C
         Some(Bound::Derived(cfg)) => Some(Arc::clone(cfg)),
         _ => None,
     };
+    let parts = match answer {
+        Some(Bound::Parts(parts, documents)) => {
+            let of = |(document, (at, _)): (&Arc<Document>, &(String, Value))| check(Part::Value(at.clone()), document);
+            let checks = documents.iter().zip(&parts.schemas).map(of).collect::<Result<_, _>>()?;
+            Some(Judge::new(parts, checks))
+        }
+        _ => None,
+    };
     let inputs = tools.iter().filter_map(|tool| Some((tool.name.clone(), Arc::clone(tool.input.as_ref()?)))).collect();
     let tools = tools
         .iter()
@@ -371,7 +408,7 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<C
         .collect::<Result<_, PrepareError>>()?;
     let requires_call = matches!(request.tool_choice, ToolChoice::Required | ToolChoice::Named(_));
     let is_text = matches!(request.output, Output::Matching { .. });
-    Ok(Checks { content, is_text, derivation, tools, inputs, requires_call })
+    Ok(Checks { content, is_text, derivation, parts, tools, inputs, requires_call })
 }
 
 /// What judges a finished text; nothing does, where it is a grammar, or a pattern that the validator does not know.
@@ -379,7 +416,7 @@ fn check_of(rule: &TextRule) -> Option<Arc<Check>> {
     let schema = match rule {
         TextRule::Regex(pattern) => json!({"type": "string", "pattern": format!("^(?:{pattern})$")}),
         TextRule::Choice(options) => json!({"enum": options}),
-        TextRule::Grammar(_) => return None,
+        TextRule::Grammar(_) | TextRule::Parts(_) => return None,
     };
     Check::new(&schema).ok().map(Arc::new)
 }

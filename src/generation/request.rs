@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::chat::{Message, Variables};
 use crate::engine::Sampling;
 use crate::grammar::Style;
+use crate::grammar::structure::Format;
 use crate::tools::ToolChoice;
 
 /// A request in the words of no particular endpoint.
@@ -102,4 +103,6 @@ pub enum TextRule {
     Choice(Vec<String>),
     /// What a grammar derives, in GBNF or in Lark.
     Grammar(String),
+    /// Several parts.
+    Parts(Format),
 }

@@ -9,7 +9,7 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use super::lower::Thrift;
-use super::{KeyOrder, Spec, Spellings, Style};
+use super::{KeyOrder, Spec, Spellings, Style, Texts};
 use crate::guard::Form;
 use crate::schema::Document;
 
@@ -33,6 +33,11 @@ impl Key {
         for (name, cfg) in &spec.inputs {
             hasher.part(name.as_bytes());
             hasher.part(cfg.to_lark().as_bytes());
+        }
+        if let Some(Texts::Parts(parts)) = &spec.text {
+            // All else that the guard sees to is in the text of the grammar.
+            let bounds: Vec<Option<usize>> = parts.structure.texts.iter().map(|text| text.max_chars).collect();
+            hasher.part(format!("{bounds:?}").as_bytes());
         }
         for (name, document) in &spec.schemas {
             hasher.part(name.as_bytes());

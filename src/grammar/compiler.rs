@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use super::build::build;
 use super::cache::{Cache, Key};
-use super::close::{self, Answer};
+use super::close::{self, Answer, PartsCloser};
 use super::lower::Thrift;
 use super::piece::{Grammar, Piece};
-use super::spec::{ALONE, ANSWER, Call, Spec, Style};
+use super::spec::{ALONE, ANSWER, Call, Spec, Style, Texts};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab};
-use crate::guard::{Encoding, Form, Frame, Opening, Places};
+use crate::guard::{Encoding, Form, Frame, Opening, Places, Structured};
 use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
 use crate::telemetry::metrics::METRICS;
 
@@ -363,7 +363,14 @@ fn places(spec: &Spec, pieces: &Pieces) -> Places {
         let open = Frame::bytes(spec.around.0.as_slice());
         after.extend(opening(open.clone(), open, ANSWER));
     }
-    Places { preamble: spec.preamble.clone(), start, after }
+    let structure = match &spec.text {
+        Some(Texts::Parts(parts)) => {
+            let watches = parts.named().filter_map(|name| Some(Arc::clone(&pieces.get(name.as_str())?.watches)));
+            Some(Structured { structure: Arc::clone(&parts.structure), watches: watches.collect() })
+        }
+        _ => None,
+    };
+    Places { preamble: spec.preamble.clone(), start, after, structure }
 }
 
 fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
@@ -386,13 +393,18 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
             each: calls.each.iter().filter_map(one).collect(),
         }
     });
-    Answer::new(
-        spec.preamble.clone(),
-        find(ANSWER).map(|(closer, _)| closer),
-        calls,
-        spec.text.as_ref(),
-        spec.around.clone(),
-    )
+    let text = spec.text.as_ref().and_then(|texts| match texts {
+        Texts::In(lang) => close::Text::within(lang),
+        Texts::Derived(cfg) => Some(close::Text::Derived(Arc::clone(cfg))),
+        Texts::Parts(parts) => {
+            let value =
+                |name: String| pieces.get(name.as_str()).map(|piece| (Arc::clone(&piece.closer), piece.least_bytes));
+            let values = parts.named().filter_map(value).collect();
+            Some(close::Text::Parts(Box::new(PartsCloser::new(Arc::clone(parts), values))))
+        }
+    });
+    let value = find(ANSWER).map(|(closer, _)| closer);
+    Answer::new(spec.preamble.clone(), value, calls, text, spec.around.clone())
 }
 
 /// What became of keywords that are not enforced.

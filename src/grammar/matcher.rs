@@ -201,11 +201,11 @@ impl Matcher {
         Ok(self.within_length(mask))
     }
 
-    /// Takes out of `mask` what would make the open string too long, where the guard counts its characters and few are
+    /// Takes out of `mask` what would make the open string or text too long, where the guard counts its characters and few are
     /// left: each token would be vetoed, one after the other.
     fn within_length(&self, mut mask: Mask) -> Mask {
         let Some(guard) = &self.guard else { return mask };
-        let Some(room) = guard.follower.room_in_string() else { return mask };
+        let Some(room) = guard.follower.room() else { return mask };
         let trie = guard.env.tok_trie();
         if room < trie.max_token_len() as u64 {
             let mut too_long = Vec::new();

@@ -25,6 +25,7 @@ mod rules;
 mod shape;
 mod spec;
 mod spelling;
+pub mod structure;
 mod terminal;
 mod until;
 mod vocab;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::cfg::Cfg;
+use super::structure::Parts;
 use crate::guard::{Form, Frame, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
@@ -37,6 +38,8 @@ pub enum Texts {
     In(Lang),
     /// Those that a grammar derives.
     Derived(Arc<Cfg>),
+    /// Those of several parts; the schemas are theirs.
+    Parts(Arc<Parts>),
 }
 
 /// Calls: values of schemas, each between two texts.

@@ -11,14 +11,16 @@ mod follow;
 mod frame;
 mod looks;
 mod plain;
+mod structure;
 mod transcode;
 mod veto;
 mod watch;
 
 pub use check::{Check, CheckError, STACK_BYTES, Violation, parse};
 pub use encoding::{Content, Elements, Encoding, Form, Keys, Notation, Quote};
-pub use follow::{Follower, Opening, Places};
+pub use follow::{Follower, Opening, Places, Structured};
 pub use frame::{Bit, Fill, Frame, Preamble, Stage, find};
+pub use structure::{Node, Part, Position, Step, Structure, Text, begins_json};
 pub use transcode::{Progress, Reading, Transcoder};
 pub use veto::{MAX_NESTING, Veto};
 pub use watch::{Length, Watch, WatchId, Watches};

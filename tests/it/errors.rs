@@ -155,7 +155,7 @@ fn fields() -> Vec<Case> {
             with(json!({"response_format": {"type": "yaml"}})),
             "invalid_value",
             "response_format.type",
-            "Supported values are: 'json_object', 'json_schema', 'text', 'json', 'regex', and 'grammar'.",
+            "Supported values are: 'json_object', 'json_schema', 'text', 'json', 'regex', 'grammar', and 'structural_tag'.",
         ),
         case(
             "no schema object",

@@ -35,6 +35,7 @@ mod registry_command;
 mod sampling;
 mod scheduling;
 mod streaming;
+mod structural_tags;
 mod structured_output;
 mod templates;
 mod thinking;

@@ -70,6 +70,31 @@ fn thoughts_stand_apart_from_the_answer_in_every_mode() {
 }
 
 #[test]
+fn answers_of_several_parts_begin_behind_the_thought() {
+    let tag = json!({"type": "tag", "begin": "<f>", "content": {"type": "json_schema", "json_schema": {"type": "array", "uniqueItems": true}}, "end": "</f>"});
+    let format = json!({"type": "triggered_tags", "triggers": ["<f>"], "tags": [tag]});
+    let body = chat_body(json!({"response_format": {"type": "structural_tag", "format": format}}));
+    for (template, opened) in [(BY_MODEL, "<think>\n"), (BY_PROMPT, "")] {
+        let thought = "Well <f>[1, 1</f>";
+        let server = server(template, &format!("{opened}{thought}\n</think>See <f>[1, 1, 2]</f> there"));
+        let (reasoning, said, ..) = ask(&server, &body);
+        assert_eq!(reasoning, thought, "{template}");
+        let (value, rest) =
+            said.strip_prefix("See <f>").and_then(|text| text.split_once("</f>")).unwrap_or_else(|| panic!("{said}"));
+        let value: Value = serde_json::from_str(value).unwrap();
+        assert!(
+            value[0] == 1 && jsonschema::is_valid(&json!({"type": "array", "uniqueItems": true}), &value),
+            "{said}"
+        );
+        assert!(!rest.contains("<f>"), "{said}");
+    }
+    for text in ["See <f>[]</f>", "<f>[]</f>", "<thin air <f>[7]</f>"] {
+        let server = server(BY_MODEL, text);
+        assert_eq!(ask(&server, &body).1, text);
+    }
+}
+
+#[test]
 fn a_model_need_not_think() {
     let server = server(BY_MODEL, "{\"ok\": true}");
     assert_eq!(ask(&server, &bound_body(ok(), json!({}))).1, "{\"ok\": true}");

@@ -1,11 +1,12 @@
 //! What users of other servers send to bind an answer, read with the meaning that it has there.
 //!
-//! Source: vLLM (`guided_*`, `structured_outputs`), llama-server (`grammar`, `json_schema`), SGLang (`regex`, `ebnf`),
-//! Ollama (`format`), TGI (`response_format` of type `json` and `regex`).
+//! Source: vLLM (`guided_*`, `structured_outputs`), llama-server (`grammar`, `json_schema`), SGLang (`regex`, `ebnf`,
+//! `structural_tag`), Ollama (`format`), TGI (`response_format` of type `json` and `regex`).
 
 use serde_json::Value;
 
 use super::response_format::{ResponseFormat, read_response_format};
+use super::structural_tag::read_structural_tag;
 use super::{FieldError, Fields, Item};
 
 /// Fields that say how something is done, which changes nothing about what is allowed.
@@ -60,6 +61,7 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
             ("regex", regex),
             ("choice", choice),
             ("grammar", grammar),
+            ("structural_tag", read_structural_tag),
         ] {
             if let Some(item) = inner.get(name) {
                 note(&item, read(&item)?);
@@ -70,9 +72,12 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
         {
             note(&item, ResponseFormat::JsonObject);
         }
-        refuse(&inner, &["structural_tag", "whitespace_pattern"])?;
+        refuse(&inner, &["whitespace_pattern"])?;
     }
-    refuse(f, &["guided_whitespace_pattern", "structural_tag"])?;
+    if let Some(item) = f.get("structural_tag") {
+        note(&item, read_structural_tag(&item)?);
+    }
+    refuse(f, &["guided_whitespace_pattern"])?;
     match found.as_slice() {
         [(first, _), (second, _), ..] => Err(FieldError::new(
             second,

@@ -11,6 +11,7 @@ pub mod models;
 pub mod read;
 pub mod registry;
 pub mod response_format;
+mod structural_tag;
 pub mod tools;
 
 pub use read::{FieldError, Fields, Item};

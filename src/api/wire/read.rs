@@ -95,6 +95,12 @@ impl<'v> Item<'v> {
         Self { value, path: String::new() }
     }
 
+    /// Another value in its place: what its text says.
+    #[must_use]
+    pub fn of<'w>(&self, value: &'w Value) -> Item<'w> {
+        Item { value, path: self.path.clone() }
+    }
+
     /// The value itself.
     #[must_use]
     pub fn value(&self) -> &'v Value {

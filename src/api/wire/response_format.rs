@@ -5,8 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::read::{read_name, read_strict};
+use super::structural_tag::read_structural_tag;
 use super::tools::read_version;
 use super::{FieldError, Item, constraints};
+use crate::grammar::structure::Format;
 
 /// The shape asked for.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -36,17 +38,32 @@ pub enum ResponseFormat {
     Grammar {
         grammar: String,
     },
+    /// An extension: the answer has several parts, as XGrammar's structural tags describe them.
+    StructuralTag {
+        #[serde(skip_serializing)]
+        #[schemars(with = "Value")]
+        format: Format,
+    },
 }
 
 pub(super) fn read_response_format(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
     let f = item.object()?;
-    match f.required("type")?.one_of(&["json_object", "json_schema", "text", "json", "regex", "grammar"])? {
+    match f.required("type")?.one_of(&[
+        "json_object",
+        "json_schema",
+        "text",
+        "json",
+        "regex",
+        "grammar",
+        "structural_tag",
+    ])? {
         "text" => Ok(ResponseFormat::Text),
         // Source: llama-server and Together take a schema beside the type.
         "json_object" => f.get("schema").map_or(Ok(ResponseFormat::JsonObject), |schema| constraints::json(&schema)),
         "json" => constraints::json(&f.get("value").map_or_else(|| f.required("schema"), Ok)?),
         "regex" => constraints::regex(&f.get("value").map_or_else(|| f.required("pattern"), Ok)?),
         "grammar" => constraints::grammar(&f.get("value").map_or_else(|| f.required("grammar"), Ok)?),
+        "structural_tag" => read_structural_tag(item),
         _ => {
             // Source: llama-server takes the schema without the object around it.
             if let (None, Some(schema)) = (f.get("json_schema"), f.get("schema")) {

@@ -11,6 +11,7 @@ mod common;
 mod ending;
 mod expr;
 mod gbnf;
+mod language;
 mod lark;
 mod machine;
 mod reader;
@@ -127,12 +128,17 @@ impl Cfg {
 
     fn of(named: &Named, start: &str) -> Result<Self, CfgError> {
         let Built { rules, terminals } = build(named, start)?;
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let machine = Machine::of(&rules, &terminals);
-        if machine.as_ref().is_some_and(Machine::is_empty) {
+        let made = Self::new(rules, terminals);
+        if made.machine.as_ref().is_some_and(Machine::is_empty) {
             return Err(CfgError::Invalid("the grammar derives no text: its rules never come to an end".to_owned()));
         }
-        Ok(Self { rules, terminals, machine, id, gave_up_at: AtomicUsize::new(usize::MAX) })
+        Ok(made)
+    }
+
+    fn new(rules: Vec<Vec<Vec<Symbol>>>, terminals: Vec<Lang>) -> Self {
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let machine = Machine::of(&rules, &terminals);
+        Self { rules, terminals, machine, id, gave_up_at: AtomicUsize::new(usize::MAX) }
     }
 
     /// Whether the grammar derives `text`.

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::arguments::Arguments;
-use super::scalar;
-use super::{ASSUMED_LONGEST, Closer};
+use super::{ASSUMED_LONGEST, Closer, PartsCloser, scalar};
 use crate::grammar::cfg::Cfg;
-use crate::grammar::spec::{Prose, Texts};
+use crate::grammar::spec::Prose;
 use crate::grammar::spelling::Spelling;
 use crate::guard::{Fill, Frame, Preamble, Stage, find};
+use crate::schema::pattern::Lang;
 
 /// Finds endings for the answers of one grammar.
 pub(in crate::grammar) struct Answer {
@@ -23,9 +23,33 @@ pub(in crate::grammar) struct Answer {
 }
 
 /// What the answer's text must be.
-enum Text {
+pub(in crate::grammar) enum Text {
     In(Box<Mutex<scalar::Texts>>),
     Derived(Arc<Cfg>),
+    Parts(Box<PartsCloser>),
+}
+
+impl Text {
+    /// One of the texts in `lang`; nothing if its automaton is too large.
+    pub(in crate::grammar) fn within(lang: &Lang) -> Option<Self> {
+        scalar::Texts::of_strings(lang, Spelling::Raw, "").map(|texts| Self::In(Box::new(Mutex::new(texts))))
+    }
+
+    fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::In(texts) => texts.lock().unwrap_or_else(PoisonError::into_inner).endings(text, 1, |_| true).pop(),
+            Self::Derived(cfg) => cfg.ending(text),
+            Self::Parts(parts) => parts.close(text),
+        }
+    }
+
+    /// About how many tokens one more token can add to what closing takes.
+    fn longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
+        match self {
+            Self::In(_) | Self::Derived(_) => ASSUMED_LONGEST,
+            Self::Parts(parts) => parts.longest(n_tokens),
+        }
+    }
 }
 
 /// The calls that an answer may hold.
@@ -58,15 +82,9 @@ impl Answer {
         preamble: Option<Preamble>,
         value: Option<Arc<Closer>>,
         calls: Option<Calls>,
-        text: Option<&Texts>,
+        text: Option<Text>,
         around: (Vec<u8>, Vec<u8>),
     ) -> Self {
-        let text = text.and_then(|texts| match texts {
-            Texts::In(lang) => {
-                scalar::Texts::of_strings(lang, Spelling::Raw, "").map(|texts| Text::In(Box::new(Mutex::new(texts))))
-            }
-            Texts::Derived(cfg) => Some(Text::Derived(Arc::clone(cfg))),
-        });
         Self { preamble, value, calls, text, around, longest: OnceLock::new() }
     }
 
@@ -101,10 +119,7 @@ impl Answer {
     fn close_content(&self, text: &[u8]) -> Option<Vec<u8>> {
         let (open, close) = &self.around;
         let close_inner = |text: &[u8]| match &self.text {
-            Some(Text::In(texts)) => {
-                texts.lock().unwrap_or_else(PoisonError::into_inner).endings(text, 1, |_| true).pop()
-            }
-            Some(Text::Derived(cfg)) => cfg.ending(text),
+            Some(known) => known.close(text),
             None => self.value.as_ref()?.close(text),
         };
         let ended = |ending: Vec<u8>| Some([ending, close.clone()].concat());
@@ -148,7 +163,7 @@ impl Answer {
     }
 
     fn look_for_longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
-        let text = if self.text.is_some() { ASSUMED_LONGEST } else { 0 };
+        let text = self.text.as_ref().map_or(0, |text| text.longest(&n_tokens));
         let value = self.value.as_ref().map_or(text, |value| value.longest(&n_tokens));
         let value = value + self.preamble.as_ref().map_or(0, |preamble| n_tokens(&preamble.close));
         let Some(calls) = &self.calls else { return value };

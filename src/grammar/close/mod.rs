@@ -12,14 +12,16 @@ mod complete;
 mod input;
 mod object;
 mod part;
+mod parts;
 mod scalar;
 mod value;
 
 use std::sync::Arc;
 
-pub(super) use self::answer::{Answer, Call, Calls};
+pub(super) use self::answer::{Answer, Call, Calls, Text};
 pub(super) use self::arguments::Arguments;
 use self::input::InputCloser;
+pub(super) use self::parts::{PartsCloser, is_satisfiable};
 use self::value::ValueCloser;
 use super::cfg::Cfg;
 use super::shape::Shapes;

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
-use llguidance::derivre::{Regex, RegexBuilder, StateID};
+use llguidance::derivre::{Regex, RegexAst, RegexBuilder, StateID};
 
 use crate::grammar::spelling::Spelling;
 use crate::grammar::terminal::string;
@@ -18,7 +18,7 @@ const MAX_FUEL: u64 = 4_000_000;
 
 /// The texts of one shape.
 #[derive(Clone)]
-pub(super) struct Texts {
+pub(in crate::grammar) struct Texts {
     regex: Regex,
     /// One byte of each class that the automaton tells apart, those that read best first.
     alphabet: Vec<u8>,
@@ -27,8 +27,13 @@ pub(super) struct Texts {
 impl Texts {
     /// JSON strings with content in `lang`, and `after` behind the closing quote.
     pub(super) fn of_strings(lang: &Lang, spelling: Spelling, after: &str) -> Option<Self> {
+        Self::of(&string(lang, spelling, after))
+    }
+
+    /// Texts that match `ast`.
+    pub(super) fn of(ast: &RegexAst) -> Option<Self> {
         let mut builder = RegexBuilder::new();
-        let expr = builder.mk(&string(lang, spelling, after)).ok()?;
+        let expr = builder.mk(ast).ok()?;
         Some(Self::new(builder.into_regex_limited(expr, MAX_FUEL).ok()?))
     }
 
@@ -45,8 +50,13 @@ impl Texts {
         // Why 0 last of the digits, and capitals first: there is a year 0000 in RFC 3339, and a small z for UTC, but not
         // in every client's library.
         let plain = b"\"1234567890ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@.-/:_";
-        let alphabet =
-            plain.iter().copied().chain(0x20..=0xFF).filter(|byte| classes.insert(regex.alpha().map(*byte))).collect();
+        let alphabet = plain
+            .iter()
+            .copied()
+            .chain(0x20..=0xFF)
+            .chain(0..0x20)
+            .filter(|byte| classes.insert(regex.alpha().map(*byte)))
+            .collect();
         Self { regex, alphabet }
     }
 

@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use super::escape::Escape;
 use super::plain::write_plain;
+use super::structure::{Position, goes_on};
 use super::transcode::Transcoder;
 use super::veto::{MAX_NESTING, Veto};
 use super::watch::{Length, WatchId, Watches};
-pub use opening::{Opening, Places};
+pub use opening::{Opening, Places, Structured};
 
 /// Follows one answer.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Follower {
     answer_at: Option<usize>,
     /// Whether JSON has begun anywhere.
     has_begun: bool,
+    /// Where in the structure, if there is one; in JSON, the node behind it.
+    position: Position,
     log: Vec<Undo>,
     steps: Vec<Step>,
 }
@@ -85,6 +88,7 @@ struct Step {
     n_text: usize,
     n_log: usize,
     state: State,
+    position: Position,
 }
 
 impl Follower {
@@ -103,6 +107,7 @@ impl Follower {
             state,
             answer_at,
             has_begun: false,
+            position: Position::START,
             log: Vec::new(),
             steps: Vec::new(),
         }
@@ -113,7 +118,7 @@ impl Follower {
     /// # Errors
     /// With the veto; then nothing has changed.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<(), Veto> {
-        self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state: self.state });
+        self.step();
         if self.transcoder.is_some() {
             self.log.push(Undo::Transcoder(self.transcoder.clone()));
         }
@@ -132,10 +137,16 @@ impl Follower {
     /// With the veto; nothing changes.
     pub fn end(&mut self) -> Result<(), Veto> {
         let State::InWord { start } = self.state else { return Ok(()) };
-        self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state: self.state });
+        self.step();
         let result = self.finish_value(start);
         self.rollback(1);
         result
+    }
+
+    /// Notes where a token begins.
+    fn step(&mut self) {
+        let Self { state, position, .. } = *self;
+        self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state, position });
     }
 
     /// Takes the last `n_tokens` tokens back.
@@ -147,7 +158,7 @@ impl Follower {
                 self.undo(undo);
             }
             self.text.truncate(step.n_text);
-            self.state = step.state;
+            (self.state, self.position) = (step.state, step.position);
         }
     }
 
@@ -249,11 +260,17 @@ impl Follower {
                 }
             }
             State::InWord { start } => {
-                if matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r') || !byte.is_ascii() || byte == b'<'
-                {
+                let is_over = match (&self.places.structure, self.frames.is_empty()) {
+                    (Some(_), true) => !goes_on(&self.text[start..at], byte),
+                    _ => matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r' | b'<') || !byte.is_ascii(),
+                };
+                if is_over {
                     self.text.pop();
                     self.state = State::Between;
                     self.finish_value(start)?;
+                    if self.state == State::Outside {
+                        return self.byte(byte);
+                    }
                     self.text.push(byte);
                     return self.between(byte);
                 }
@@ -350,17 +367,23 @@ impl Follower {
         if bounds.is_some_and(is_wrong) { Err(Veto::Length) } else { Ok(()) }
     }
 
-    /// How many characters the string that is open here may still get, where that is the guard's to say.
+    /// How many characters the string or text that is open here may still get, where that is the guard's to say.
     #[must_use]
-    pub fn room_in_string(&self) -> Option<u64> {
+    pub fn room(&self) -> Option<u64> {
+        if let Some((text, so_far)) = self.bounded_text() {
+            return text.room(so_far).map(|room| room as u64);
+        }
         let State::InString { is_key: false, n_chars, .. } = self.state else { return None };
         let max = self.watch_of(self.next_watch())?.length?.max?;
         Some(max.saturating_sub(n_chars))
     }
 
-    /// Whether `bytes` keep the open string within its length.
+    /// Whether `bytes` keep the open string or text within its length.
     #[must_use]
     pub fn fits(&self, bytes: &[u8]) -> bool {
+        if let Some((text, so_far)) = self.bounded_text() {
+            return text.fits(so_far, bytes);
+        }
         let mut json = Vec::new();
         let bytes = match self.transcoder.clone() {
             None => bytes,
@@ -369,7 +392,7 @@ impl Follower {
                 &json
             }
         };
-        let (State::InString { mut escape, .. }, Some(mut room)) = (self.state, self.room_in_string()) else {
+        let (State::InString { mut escape, .. }, Some(mut room)) = (self.state, self.room()) else {
             return true;
         };
         for byte in bytes {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Follower, State, Undo};
 use crate::guard::encoding::Encoding;
 use crate::guard::frame::{Frame, Preamble, Stage};
+use crate::guard::structure::{Position, Step, Structure, Text};
 use crate::guard::transcode::{Progress, Transcoder};
 use crate::guard::veto::Veto;
 use crate::guard::watch::Watches;
@@ -18,6 +19,17 @@ pub struct Places {
     pub start: Option<Arc<Watches>>,
     /// JSON begins after these texts.
     pub after: Vec<Opening>,
+    /// JSON begins where this says; then nothing of the above.
+    pub structure: Option<Structured>,
+}
+
+/// An answer of several parts.
+#[derive(Clone, Debug)]
+pub struct Structured {
+    /// Where they stand.
+    pub structure: Arc<Structure>,
+    /// What is looked at in the JSON of each of its schemas.
+    pub watches: Vec<Arc<Watches>>,
 }
 
 /// A text after which JSON begins.
@@ -38,7 +50,11 @@ impl Places {
     /// Whether there is nothing to guard anywhere.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.start.iter().chain(self.after.iter().map(|opening| &opening.watches)).all(|watches| watches.is_idle())
+        let of_structure = self.structure.iter().flat_map(|structured| &structured.watches);
+        let of_calls = self.after.iter().map(|opening| &opening.watches);
+        let mut texts = self.structure.iter().flat_map(|structured| &structured.structure.texts);
+        self.start.iter().chain(of_calls).chain(of_structure).all(|watches| watches.is_idle())
+            && texts.all(|text| text.max_chars.is_none())
     }
 }
 
@@ -61,7 +77,16 @@ impl Follower {
     /// Looks for a text after which JSON begins.
     pub(super) fn outside(&mut self) -> Result<(), Veto> {
         let places = Arc::clone(&self.places);
-        let Some(answer_at) = self.answer_at.or_else(|| self.look_for_answer(&places)) else { return Ok(()) };
+        let known = self.answer_at;
+        let Some(answer_at) = known.or_else(|| self.look_for_answer(&places)) else { return Ok(()) };
+        if let Some(structured) = &places.structure {
+            if known.is_some() {
+                return self.in_structure(structured, answer_at);
+            }
+            // Why: what looked like a preamble and is none has not been followed.
+            let behind = self.text.split_off(answer_at);
+            return behind.into_iter().try_for_each(|byte| self.byte(byte));
+        }
         if let Some(start) = &places.start
             && let text = self.text[answer_at..].trim_ascii_start()
             && let Some(first) = text.first().copied()
@@ -92,6 +117,32 @@ impl Follower {
             json.into_iter().try_for_each(|byte| self.byte(byte))?;
         }
         goes_on.map_or(Ok(()), |byte| self.wire_byte(byte))
+    }
+
+    /// Goes on in an answer of several parts, which begins at `answer_at`, with the last byte.
+    fn in_structure(&mut self, Structured { structure, watches }: &Structured, answer_at: usize) -> Result<(), Veto> {
+        let at = self.text.len() - 1;
+        match structure.step(self.position, &self.text[answer_at..]) {
+            Step::To(position) => self.position = position,
+            Step::Ends { next, .. } => self.position = Position::Node(next),
+            Step::Value { value, next } => {
+                self.position = Position::Node(next);
+                self.begin(&watches[value]);
+                return self.before(self.text[at], at);
+            }
+            // The mask lets nothing pass that is not too long.
+            Step::Not => return Err(Veto::Length),
+        }
+        Ok(())
+    }
+
+    /// The text of several parts that is open here, and what is there of it; if it has a bound.
+    pub(super) fn bounded_text(&self) -> Option<(&Text, &[u8])> {
+        let structure = &self.places.structure.as_ref()?.structure;
+        let answer = &self.text[self.answer_at?..];
+        let (id, start) = structure.text_at(self.position, answer.len()).filter(|_| self.state == State::Outside)?;
+        let text = &structure.texts[id];
+        text.max_chars.map(|_| (text, &answer[start..]))
     }
 
     /// Whether the preamble has ended, or turned out to be none.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{ToolFormat, schema_name};
 use crate::grammar::cfg::Cfg;
-use crate::grammar::{Call, Calls, NO_FORCING, Prose, Spec, Style, Texts, quote, text_terminal, wire_parts};
+use crate::grammar::structure::Parts;
+use crate::grammar::{Call, Calls, KeyOrder, NO_FORCING, Prose, Spec, Style, Texts, quote, text_terminal, wire_parts};
 use crate::guard::{Bit, Frame, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
@@ -214,6 +215,19 @@ impl Layout<'_> {
     #[must_use]
     pub fn derived(&self, cfg: &Arc<Cfg>) -> Spec {
         Spec { text: Some(Texts::Derived(Arc::clone(cfg))), ..self.written(cfg.to_lark()) }
+    }
+
+    /// The grammar of an answer of several parts; `documents` are their schemas.
+    #[must_use]
+    pub fn parts(&self, parts: &Arc<Parts>, documents: &[Arc<Document>], style: Style) -> Spec {
+        // Why: text that begins as thinking does would have two readings.
+        let thinks = self.preamble.and_then(|p| p.open.as_ref()).and_then(|open| text_of(open));
+        let named = |(i, document): (usize, &Arc<Document>)| (Parts::schema_name(i), Arc::clone(document));
+        let schemas = documents.iter().enumerate().map(named).collect();
+        let text = Some(Texts::Parts(Arc::clone(parts)));
+        let order = if parts.any_order { KeyOrder::Any } else { style.order };
+        let style = Style { order, ..style };
+        Spec { style, schemas, text, ..self.written(parts.to_lark(thinks.as_deref())) }
     }
 
     /// The grammar of an answer that `lark`, a grammar from a stranger, derives. No endings are known of it.

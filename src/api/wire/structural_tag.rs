@@ -1,0 +1,344 @@
+//! XGrammar's structural tags, as SGLang and vLLM take them: a tree of formats, or the older list of tags and triggers.
+//!
+//! Source: <https://xgrammar.mlc.ai/docs/structural_tag/structural_tag.html>, and `xgrammar/structural_tag.py`, 0.2.
+
+use serde_json::Value;
+
+use super::response_format::ResponseFormat;
+use super::{FieldError, Fields, Item, constraints};
+use crate::grammar::structure::{Format, Kind, Rule};
+
+/// Parts of one list.
+const MAX_LISTED: usize = 10_000;
+/// Triggers and tags of one text.
+const MAX_TAGS: usize = 1_024;
+/// Repetitions of one part.
+const MAX_TIMES: i64 = 10_000;
+
+/// The formats that are understood.
+const TYPES: [&str; 15] = [
+    "const_string",
+    "json_schema",
+    "grammar",
+    "regex",
+    "any_text",
+    "sequence",
+    "or",
+    "optional",
+    "plus",
+    "star",
+    "repeat",
+    "tag",
+    "triggered_tags",
+    "tags_with_separator",
+    "dispatch",
+];
+
+/// Those that are about tokens: answers here never hold control tokens, and the others are text.
+const OF_TOKENS: [&str; 5] = ["token", "exclude_token", "any_tokens", "token_triggered_tags", "token_dispatch"];
+
+/// Reads a structural tag: an object, or its text.
+pub(super) fn read_structural_tag(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
+    let Value::String(text) = item.value() else { return read_object(item) };
+    let parsed: Value =
+        serde_json::from_str(text).map_err(|error| item.invalid(&format!("the text is no JSON: {error}.")))?;
+    read_object(&item.of(&parsed))
+}
+
+fn read_object(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
+    let f = item.object()?;
+    if let Some(kind) = f.get("type") {
+        kind.one_of(&["structural_tag"])?;
+    }
+    let Some(item) = f.get("format") else {
+        if f.get("structures").is_none() {
+            f.required("format")?;
+        }
+        let format = older(&f)?;
+        all_known(&f)?;
+        return Ok(ResponseFormat::StructuralTag { format });
+    };
+    all_known(&f)?;
+    // Why: where one schema, pattern or grammar is all there is, more can be done with it.
+    let inner = item.object()?;
+    match inner.required("type")?.string()? {
+        "json_schema" if is_plain(&inner)? => constraints::json(&inner.required("json_schema")?),
+        "regex" => constraints::regex(&inner.required("pattern")?),
+        "grammar" => constraints::grammar(&inner.required("grammar")?),
+        _ => Ok(ResponseFormat::StructuralTag { format: read_format(&item)? }),
+    }
+}
+
+/// The form without a `format`. Source: XGrammar until 0.1.24; SGLang's documentation shows it.
+fn older(f: &Fields<'_>) -> Result<Format, FieldError> {
+    let structures = f.required("structures")?;
+    let tags = structures.list(MAX_TAGS)?.iter().map(older_tag).collect::<Result<Vec<_>, _>>()?;
+    triggered(&structures, &texts(&f.required("triggers")?)?, tags, Flags::default())
+}
+
+fn older_tag(item: &Item<'_>) -> Result<Tag, FieldError> {
+    let f = item.object()?;
+    let schema = f.required("schema")?;
+    let kind = Kind::Schema { schema: schema_of(&schema)?, any_order: false };
+    let end = f.required("end")?;
+    let ends = Format { at: end.path().to_owned(), kind: Kind::Literal(end.string()?.to_owned()) };
+    let content = Format { at: schema.path().to_owned(), kind };
+    let tag = Tag { begin: f.required("begin")?.string()?.to_owned(), at: item.path().to_owned(), content, ends };
+    all_known(&f)?;
+    Ok(tag)
+}
+
+fn read_format(item: &Item<'_>) -> Result<Format, FieldError> {
+    let f = item.object()?;
+    let name = f.required("type")?;
+    if OF_TOKENS.contains(&name.string()?) {
+        return Err(of_tokens(&name));
+    }
+    let mut at = item.path().to_owned();
+    // The field at fault, where it is the only one that can be.
+    let mut only = |name: &'static str| {
+        let item = f.required(name)?;
+        item.path().clone_into(&mut at);
+        Ok::<_, FieldError>(item)
+    };
+    let kind = match name.one_of(&TYPES)? {
+        "const_string" => Kind::Literal(only("value")?.string()?.to_owned()),
+        "json_schema" => {
+            is_plain(&f)?;
+            let any_order = flag(&f, "any_order")?;
+            Kind::Schema { schema: schema_of(&only("json_schema")?)?, any_order }
+        }
+        "grammar" => Kind::Grammar(only("grammar")?.string()?.to_owned()),
+        "regex" => Kind::Regex(only("pattern")?.string()?.to_owned()),
+        "any_text" => {
+            if let Some(limit) = f.get("max_tokens") {
+                return Err(unsupported(
+                    &limit,
+                    "a text is bounded by 'max_chars' here, and the answer by 'max_tokens'",
+                ));
+            }
+            let max_chars = f.get("max_chars").map(|n| n.integer(0, i64::from(i32::MAX))).transpose()?;
+            let max_chars = max_chars.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+            Kind::Text { excluded: excluded(&f)?, max_chars }
+        }
+        "sequence" => Kind::Sequence(formats(&f.required("elements")?)?),
+        "or" => {
+            let elements = f.required("elements")?;
+            let ways = formats(&elements)?;
+            if ways.is_empty() {
+                return Err(elements.invalid("there must be at least one."));
+            }
+            Kind::Or(ways)
+        }
+        "optional" => repeated(&f, 0, Some(1))?,
+        "plus" => repeated(&f, 1, None)?,
+        "star" => repeated(&f, 0, None)?,
+        "repeat" => {
+            let count = |n: i64| u32::try_from(n).unwrap_or(0);
+            let min = count(f.required("min")?.integer(0, MAX_TIMES)?);
+            let max = f.required("max")?;
+            match max.integer(-1, MAX_TIMES)? {
+                -1 => repeated(&f, min, None)?,
+                n if count(n) < min => return Err(max.invalid("it must not be smaller than 'min'.")),
+                n => repeated(&f, min, Some(count(n)))?,
+            }
+        }
+        "tag" => return Ok(read_tag(item)?.whole()),
+        "triggered_tags" => {
+            let tags = read_tags(&f.required("tags")?)?;
+            let flags = Flags {
+                excluded: excluded(&f)?,
+                must: flag(&f, "at_least_one")?,
+                is_one: flag(&f, "stop_after_first")?,
+            };
+            triggered(item, &texts(&f.required("triggers")?)?, tags, flags)?.kind
+        }
+        "tags_with_separator" => {
+            let tags = read_tags(&f.required("tags")?)?;
+            let kind = Kind::Or(tags.into_iter().map(Tag::whole).collect());
+            let content = Box::new(Format { at: item.path().to_owned(), kind });
+            let separator = f.required("separator")?.string()?.to_owned();
+            let min = u32::from(flag(&f, "at_least_one")?);
+            let max = flag(&f, "stop_after_first")?.then_some(1);
+            Kind::Repeat { content, separator, min, max }
+        }
+        _ => {
+            let rules = f.required("rules")?.list(MAX_TAGS)?.iter().map(rule).collect::<Result<_, _>>()?;
+            let goes_on = f.get("loop").map_or(Ok(true), |goes_on| goes_on.boolean())?;
+            Kind::Dispatch { rules, excluded: excluded(&f)?, must: false, goes_on }
+        }
+    };
+    all_known(&f)?;
+    Ok(Format { at, kind })
+}
+
+fn formats(item: &Item<'_>) -> Result<Vec<Format>, FieldError> {
+    item.list(MAX_LISTED)?.iter().map(read_format).collect()
+}
+
+fn repeated(f: &Fields<'_>, min: u32, max: Option<u32>) -> Result<Kind, FieldError> {
+    let content = Box::new(read_format(&f.required("content")?)?);
+    Ok(Kind::Repeat { content, separator: String::new(), min, max })
+}
+
+/// A pair of a word and what follows it.
+fn rule(item: &Item<'_>) -> Result<Rule, FieldError> {
+    match item.list(2)?.as_slice() {
+        [word, content] => {
+            let trigger = some_text(word)?;
+            Ok(Rule { trigger, rest: String::new(), content: read_format(content)? })
+        }
+        _ => Err(item.wrong_type("a pair of a text and a format")),
+    }
+}
+
+/// What stands between two texts.
+struct Tag {
+    at: String,
+    begin: String,
+    content: Format,
+    ends: Format,
+}
+
+impl Tag {
+    fn whole(self) -> Format {
+        let begin = Format { at: self.at.clone(), kind: Kind::Literal(self.begin) };
+        Format { at: self.at, kind: Kind::Sequence(vec![begin, self.content, self.ends]) }
+    }
+
+    /// What stands behind its begin.
+    fn behind_begin(self) -> Format {
+        Format { at: self.at, kind: Kind::Sequence(vec![self.content, self.ends]) }
+    }
+}
+
+fn read_tags(item: &Item<'_>) -> Result<Vec<Tag>, FieldError> {
+    let tags = item.list(MAX_TAGS)?;
+    if tags.is_empty() {
+        return Err(item.invalid("there must be at least one tag."));
+    }
+    tags.iter().map(read_tag).collect()
+}
+
+fn read_tag(item: &Item<'_>) -> Result<Tag, FieldError> {
+    let f = item.object()?;
+    if let Some(kind) = f.get("type") {
+        kind.one_of(&["tag"])?;
+    }
+    let begin = edge(&f.required("begin")?)?;
+    let end = f.required("end")?;
+    let literal = |text: String, at: &str| Format { at: at.to_owned(), kind: Kind::Literal(text) };
+    let kind = match end.value() {
+        Value::Array(_) => {
+            let ends = end.list(MAX_TAGS)?;
+            if ends.is_empty() {
+                return Err(end.invalid("there must be at least one."));
+            }
+            Kind::Or(ends.iter().map(|one| Ok(literal(edge(one)?, one.path()))).collect::<Result<_, FieldError>>()?)
+        }
+        _ => Kind::Literal(edge(&end)?),
+    };
+    let ends = Format { at: end.path().to_owned(), kind };
+    let content = read_format(&f.required("content")?)?;
+    all_known(&f)?;
+    Ok(Tag { at: item.path().to_owned(), begin, content, ends })
+}
+
+/// What a tag begins or ends with.
+fn edge(item: &Item<'_>) -> Result<String, FieldError> {
+    match item.value() {
+        Value::Object(_) => Err(of_tokens(item)),
+        _ => Ok(item.string()?.to_owned()),
+    }
+}
+
+/// How tags stand in a text.
+#[derive(Default)]
+struct Flags {
+    excluded: Vec<String>,
+    must: bool,
+    is_one: bool,
+}
+
+/// Text in which tags stand. Each must begin with a trigger.
+fn triggered(
+    item: &Item<'_>,
+    triggers: &[String],
+    tags: Vec<Tag>,
+    Flags { excluded, must, is_one }: Flags,
+) -> Result<Format, FieldError> {
+    let rule = |tag: Tag| {
+        let trigger = triggers.iter().filter(|trigger| tag.begin.starts_with(trigger.as_str())).min_by_key(|t| t.len());
+        let Some(trigger) = trigger else {
+            let message = format!("Invalid '{}': its begin '{}' begins with none of the triggers.", tag.at, tag.begin);
+            return Err(FieldError::new(&tag.at, "invalid_value", message));
+        };
+        let rest = tag.begin[trigger.len()..].to_owned();
+        Ok(Rule { trigger: trigger.clone(), rest, content: tag.behind_begin() })
+    };
+    let rules = tags.into_iter().map(rule).collect::<Result<Vec<Rule>, _>>()?;
+    if let Some(idle) = triggers.iter().find(|trigger| rules.iter().all(|rule| rule.trigger != **trigger)) {
+        let why = format!("no tag begins with the trigger '{idle}', or a shorter trigger stands before it.");
+        return Err(item.invalid(&why));
+    }
+    let kind = Kind::Dispatch { rules, excluded, must, goes_on: !is_one };
+    Ok(Format { at: item.path().to_owned(), kind })
+}
+
+fn excluded(f: &Fields<'_>) -> Result<Vec<String>, FieldError> {
+    f.get("excludes").map_or(Ok(Vec::new()), |item| texts(&item))
+}
+
+fn texts(item: &Item<'_>) -> Result<Vec<String>, FieldError> {
+    item.list(MAX_TAGS)?.iter().map(some_text).collect()
+}
+
+fn some_text(item: &Item<'_>) -> Result<String, FieldError> {
+    match item.string()? {
+        "" => Err(item.invalid("the text must not be empty.")),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn flag(f: &Fields<'_>, name: &'static str) -> Result<bool, FieldError> {
+    f.get(name).map_or(Ok(false), |item| item.boolean())
+}
+
+/// Whether JSON is written as JSON, in the declared order; another form is refused.
+fn is_plain(f: &Fields<'_>) -> Result<bool, FieldError> {
+    if let Some(style) = f.get("style").filter(|style| style.value() != "json") {
+        return Err(unsupported(&style, "only the style 'json' is; for a model's own format of calls send 'tools'"));
+    }
+    if let Some(count) = f.get("max_whitespace_cnt") {
+        return Err(unsupported(&count, "whitespace is always bounded here, to a few characters"));
+    }
+    Ok(!flag(f, "any_order")?)
+}
+
+fn schema_of(item: &Item<'_>) -> Result<Value, FieldError> {
+    match constraints::json(item)? {
+        ResponseFormat::JsonSchema { schema: Some(schema), .. } => Ok(schema),
+        _ => Err(item.wrong_type("a JSON Schema")),
+    }
+}
+
+/// A field that would have to be left out is refused.
+fn all_known(f: &Fields<'_>) -> Result<(), FieldError> {
+    match f.unknown().first() {
+        None => Ok(()),
+        Some(path) => Err(FieldError::new(
+            path,
+            "unknown_parameter",
+            format!("Unknown parameter: '{path}', which would not be enforced."),
+        )),
+    }
+}
+
+fn of_tokens(item: &Item<'_>) -> FieldError {
+    unsupported(item, "answers hold no control tokens here; write what stands there as text, or send 'tools'")
+}
+
+fn unsupported(item: &Item<'_>, why: &str) -> FieldError {
+    let message = format!("Unsupported parameter: '{}' is not supported: {why}.", item.path());
+    FieldError::new(item.path(), "unsupported_parameter", message)
+}

@@ -1,0 +1,239 @@
+//! Endings of answers of several parts: what is open is completed, and then the shortest way to the end is taken.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use llguidance::derivre::RegexAst;
+
+use super::{ASSUMED_LONGEST, Closer, scalar};
+use crate::grammar::structure::{Parts, ended};
+use crate::guard::{Position, Structure, Text};
+
+/// Finds endings for the answers of one format.
+pub(in crate::grammar) struct PartsCloser {
+    parts: Arc<Parts>,
+    /// For the JSON of each schema, with the fewest bytes that it takes.
+    values: Vec<(Arc<Closer>, u64)>,
+    /// The shortest way to the end from each node.
+    ways: Vec<Option<Way>>,
+    /// What ends texts that are not free, by the text and its stop.
+    ends: Mutex<HashMap<End, Option<scalar::Texts>>>,
+}
+
+/// The end of a text: which text, and with which of its stops.
+type End = (usize, Option<usize>);
+
+/// The first step on the shortest way from a node to the end.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// Bytes of the whole way, about.
+    cost: u64,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    End,
+    Byte(u8, usize),
+    Value(usize, usize),
+    /// A text, and the stop that it ends with; none where the answer ends with it.
+    Text(usize, Option<usize>),
+}
+
+/// What may be put into a text that cannot end as it stands.
+const FILLERS: [&str; 4] = ["", " ", "\n", "x"];
+/// How long all schemas may be looked through, before the first answer.
+const MAX_LOOKED: Duration = Duration::from_millis(300);
+
+impl PartsCloser {
+    pub(in crate::grammar) fn new(parts: Arc<Parts>, values: Vec<(Arc<Closer>, u64)>) -> Self {
+        let ways = ways(&parts, &values);
+        Self { parts, values, ways, ends: Mutex::new(HashMap::new()) }
+    }
+
+    /// The bytes of a short valid ending of `text`; `None` if none is known.
+    pub(super) fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let structure = &self.parts.structure;
+        let is_whole = |ending: &[u8]| {
+            let whole = [text, ending].concat();
+            std::str::from_utf8(&whole).is_ok() && structure.read(&whole, |_| ())
+        };
+        let position = structure.walk(text, |_| ())?;
+        match position {
+            Position::Node(node) => self.lead_on_from(text, Vec::new(), node).filter(|ending| is_whole(ending)),
+            Position::Value { value, start, next } => {
+                let ending = self.values.get(value)?.0.close(&text[start..])?;
+                self.lead_on_from(text, ending, next).filter(|ending| is_whole(ending))
+            }
+            Position::Text { text: id, start } => {
+                let mut ends = self.ends_of(id);
+                ends.sort_by_key(|(cost, _)| *cost);
+                ends.into_iter().find_map(|(_, stop)| {
+                    self.in_text(id, stop, &text[start..]).find_map(|ending| {
+                        let ending = match stop {
+                            None => ending,
+                            Some(k) => self.lead_on_from(text, ending, structure.texts[id].stops[k].1)?,
+                        };
+                        is_whole(&ending).then_some(ending)
+                    })
+                })
+            }
+        }
+    }
+
+    /// About how many tokens one more token can add to what closing takes.
+    pub(super) fn longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
+        let started = Instant::now();
+        let dearest = (0..self.ways.len()).max_by_key(|node| self.ways[*node].map_or(0, |way| way.cost));
+        let around = dearest.and_then(|node| self.lead_on_from(b"", Vec::new(), node));
+        let around = around.map_or(ASSUMED_LONGEST, |ending| n_tokens(&ending));
+        let value = |(closer, _): &(Arc<Closer>, u64)| match started.elapsed() > MAX_LOOKED {
+            true => ASSUMED_LONGEST,
+            false => closer.longest(&n_tokens),
+        };
+        let is_free = self.parts.langs.iter().all(Option::is_none);
+        let text = if is_free { 0 } else { ASSUMED_LONGEST };
+        self.values.iter().map(value).max().unwrap_or(0).max(text) + around
+    }
+
+    /// `ending` and the shortest way from `node`, which it leads to.
+    fn lead_on_from(&self, text: &[u8], mut ending: Vec<u8>, mut node: usize) -> Option<Vec<u8>> {
+        loop {
+            match self.ways.get(node)?.as_ref()?.step {
+                Step::End => return Some(ending),
+                Step::Byte(byte, next) => {
+                    ending.push(byte);
+                    node = next;
+                }
+                Step::Value(value, next) => {
+                    ending.extend(self.values.get(value)?.0.close(b"")?);
+                    node = next;
+                }
+                Step::Text(id, stop) => {
+                    let there = &self.parts.structure.nodes[node];
+                    let n_back = there.text?.1;
+                    let so_far = [text, &ending].concat();
+                    let begun = &so_far[so_far.len().checked_sub(n_back)?..];
+                    // Why not an edge: it leads into what stands there in place of the text.
+                    let is_edge = |byte: &u8| there.edges.iter().any(|(edge, _)| edge == byte);
+                    let is_text = |ending: &Vec<u8>| {
+                        !ending.first().is_some_and(is_edge) && std::str::from_utf8(&[begun, ending].concat()).is_ok()
+                    };
+                    ending.extend(self.in_text(id, stop, begun).find(is_text)?);
+                    match stop {
+                        None => return Some(ending),
+                        Some(k) => node = self.parts.structure.texts[id].stops[k].1,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The ends of a text, each with what it costs.
+    fn ends_of(&self, id: usize) -> Vec<(u64, Option<usize>)> {
+        ends_of(&self.parts.structure, id, &|node| Some(self.ways[node]?.cost))
+    }
+
+    /// Endings of a text of which `begun` is there, with the stop.
+    fn in_text(&self, id: usize, stop: Option<usize>, begun: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        let text = &self.parts.structure.texts[id];
+        let stop_bytes = stop.map_or(&b""[..], |k| &text.stops[k].0);
+        let Some(lang) = &self.parts.langs[id] else {
+            let rest = stop_bytes[Text::begun(begun, stop_bytes)..].to_vec();
+            let missing = rest_of_char(begun);
+            let filled = |filler: &&str| [missing.as_slice(), filler.as_bytes(), stop_bytes].concat();
+            let found: Vec<Vec<u8>> = std::iter::once(rest).chain(FILLERS.iter().map(filled)).collect();
+            return found.into_iter();
+        };
+        if stop.is_none() && begun.is_empty() && lang.is_nullable() {
+            return vec![Vec::new()].into_iter();
+        }
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = ends.entry((id, stop)).or_insert_with(|| scalar::Texts::of(&ended(text, Some(lang), stop)));
+        let found = texts.as_mut().map(|texts| texts.endings(begun, 1, |_| true)).unwrap_or_default();
+        found.into_iter()
+    }
+}
+
+/// Bytes that make a character of the one that `text` breaks off in.
+fn rest_of_char(text: &[u8]) -> Vec<u8> {
+    let n_begun = text.iter().rev().take(3).position(|byte| *byte >= 0xC0).map_or(0, |n| n + 1);
+    let begun = &text[text.len() - n_begun..];
+    if n_begun == 0 || std::str::from_utf8(begun).is_ok() {
+        return Vec::new();
+    }
+    let n_missing = match begun[0] {
+        0xF0.. => 4,
+        0xE0.. => 3,
+        _ => 2_usize,
+    }
+    .saturating_sub(n_begun);
+    // Why several: not every second byte may follow every first one.
+    let fills = [[0x80, 0x80, 0x80], [0x90, 0x80, 0x80], [0xA0, 0x80, 0x80]];
+    let fill = fills.iter().find(|fill| std::str::from_utf8(&[begun, &fill[..n_missing]].concat()).is_ok());
+    fill.map_or_else(Vec::new, |fill| fill[..n_missing].to_vec())
+}
+
+/// Whether there is a text that matches `ast`, as far as that can be found out.
+pub(in crate::grammar) fn is_satisfiable(ast: &RegexAst) -> bool {
+    scalar::Texts::of(ast).is_none_or(|mut texts| !texts.endings(b"", 1, |_| true).is_empty())
+}
+
+fn ends_of(structure: &Structure, id: usize, cost: &dyn Fn(usize) -> Option<u64>) -> Vec<(u64, Option<usize>)> {
+    let text = &structure.texts[id];
+    let stops = text.stops.iter().enumerate();
+    let stopped = stops.filter_map(|(k, (stop, next))| Some((cost(*next)?.saturating_add(stop.len() as u64), Some(k))));
+    stopped.chain(text.may_end.then_some((0, None))).collect()
+}
+
+/// The shortest way to the end from each node. Source: Dijkstra's algorithm, from the end.
+fn ways(parts: &Parts, values: &[(Arc<Closer>, u64)]) -> Vec<Option<Way>> {
+    let structure = &parts.structure;
+    let mut ways: Vec<Option<Way>> = vec![None; structure.nodes.len()];
+    let mut before: Vec<Vec<(usize, u64, Step)>> = vec![Vec::new(); structure.nodes.len()];
+    let mut open = BinaryHeap::new();
+    for (id, node) in structure.nodes.iter().enumerate() {
+        for (byte, next) in &node.edges {
+            before[*next].push((id, 1, Step::Byte(*byte, *next)));
+        }
+        if let Some((value, next)) = node.value {
+            before[next].push((id, values.get(value).map_or(1, |(_, least)| *least), Step::Value(value, next)));
+        }
+        // Why not each: what has begun as a literal need not be the beginning of a text by a pattern.
+        if let Some((text, _)) = node.text.filter(|(text, n_back)| *n_back == 0 || parts.langs[*text].is_none()) {
+            let least = parts.langs[text].as_ref().map_or(0, |lang| lang.min_chars() as u64);
+            for (k, (stop, next)) in structure.texts[text].stops.iter().enumerate() {
+                before[*next].push((id, least.saturating_add(stop.len() as u64), Step::Text(text, Some(k))));
+            }
+            if structure.texts[text].may_end {
+                open.push(Reverse((least, id)));
+                ways[id] = Some(Way { cost: least, step: Step::Text(text, None) });
+            }
+        }
+        if node.may_end {
+            open.push(Reverse((0, id)));
+            ways[id] = Some(Way { cost: 0, step: Step::End });
+        }
+    }
+    while let Some(Reverse((cost, id))) = open.pop() {
+        if ways[id].is_some_and(|way| way.cost < cost) {
+            continue;
+        }
+        for (from, more, step) in &before[id] {
+            let cost = cost.saturating_add(*more);
+            if ways[*from].is_none_or(|way| cost < way.cost) {
+                ways[*from] = Some(Way { cost, step: *step });
+                open.push(Reverse((cost, *from)));
+            }
+        }
+    }
+    ways
+}
+
+impl std::fmt::Debug for PartsCloser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PartsCloser").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,275 @@
+//! A format as states: literals, texts and values, each with what comes behind it.
+
+use serde_json::Value;
+
+use super::{Format, FormatError, Kind, Rule};
+use crate::grammar::cfg::Cfg;
+use crate::schema::pattern::{self, Lang};
+
+/// What can come next.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// Any of these.
+    Fork(Vec<usize>),
+    /// These bytes, then that.
+    Literal(Vec<u8>, usize),
+    /// A text.
+    Text(TextState),
+    /// JSON of the schema with this index, then that; and the field that asks for it.
+    Value(usize, usize, String),
+    /// The end of the answer.
+    End,
+}
+
+/// A text that stands before other states.
+#[derive(Clone, Debug)]
+pub(super) struct TextState {
+    /// What it must be; nothing where all will do.
+    pub(super) lang: Option<Lang>,
+    pub(super) excluded: Vec<String>,
+    pub(super) max_chars: Option<u32>,
+    pub(super) next: usize,
+    /// The field that asks for it.
+    pub(super) at: String,
+}
+
+/// All states of a format.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) states: Vec<State>,
+    pub(super) start: usize,
+    /// The field that asks for all of it.
+    pub(super) at: String,
+    /// Its schemas, each with the field that it came from.
+    pub(super) schemas: Vec<(String, Value)>,
+    /// Whether keys may come in any order.
+    pub(super) any_order: bool,
+}
+
+/// States of one plan: repetitions multiply.
+const MAX_STATES: usize = 20_000;
+
+/// Makes the plan of `format`.
+pub(super) fn plan(format: &Format) -> Result<Plan, FormatError> {
+    let mut plan = Plan { at: format.at.clone(), ..Plan::default() };
+    let end = plan.push(State::End, &format.at)?;
+    plan.start = plan.add(format, end)?;
+    Ok(plan)
+}
+
+impl Plan {
+    fn push(&mut self, state: State, at: &str) -> Result<usize, FormatError> {
+        if self.states.len() >= MAX_STATES {
+            return Err(FormatError::new(
+                at,
+                format!("the format has more than {MAX_STATES} parts, repetitions included"),
+            ));
+        }
+        self.states.push(state);
+        Ok(self.states.len() - 1)
+    }
+
+    /// Adds `format` in front of `next`.
+    fn add(&mut self, format: &Format, next: usize) -> Result<usize, FormatError> {
+        let at = format.at.as_str();
+        match &format.kind {
+            Kind::Literal(text) => self.literal(text, next, at),
+            Kind::Regex(_) | Kind::Grammar(_) => self.pattern(lang(format)?, next, at),
+            Kind::Text { excluded, max_chars } => {
+                let (excluded, at) = (excluded.clone(), at.to_owned());
+                let text = TextState { lang: None, excluded, max_chars: *max_chars, next, at };
+                self.push(State::Text(text), &format.at)
+            }
+            Kind::Schema { schema, any_order } => {
+                self.any_order |= any_order;
+                let known = self.schemas.iter().position(|(_, known)| known == schema);
+                let index = known.unwrap_or_else(|| {
+                    self.schemas.push((at.to_owned(), schema.clone()));
+                    self.schemas.len() - 1
+                });
+                self.push(State::Value(index, next, at.to_owned()), at)
+            }
+            Kind::Sequence(parts) => self.sequence(&flat(parts), next),
+            Kind::Or(parts) => {
+                let (patterns, others): (Vec<&Format>, Vec<&Format>) = parts.iter().partition(|part| is_pattern(part));
+                let mut ways = Vec::new();
+                if !patterns.is_empty() {
+                    let langs = patterns.iter().map(|part| lang(part)).collect::<Result<_, _>>()?;
+                    ways.push(self.pattern(Lang::or(langs), next, &patterns[0].at)?);
+                }
+                for part in others {
+                    ways.push(self.add(part, next)?);
+                }
+                self.push(State::Fork(ways), at)
+            }
+            Kind::Repeat { content, separator, min, max } => {
+                if separator.is_empty() && is_regular(content) && is_pattern_at_edge(content) {
+                    return self.pattern(lang(format)?, next, at);
+                }
+                self.repeat((content, separator), (*min, *max), next, at)
+            }
+            Kind::Dispatch { rules, excluded, must, goes_on } => {
+                let text = self.push(State::End, at)?;
+                let behind = if *goes_on { text } else { next };
+                let (mut ways, mut direct) = (vec![next], Vec::new());
+                for Rule { trigger, rest, content } in rules {
+                    let content = self.add(content, behind)?;
+                    let rest = self.literal(rest, content, at)?;
+                    let begun = self.literal(trigger, rest, at)?;
+                    ways.push(begun);
+                    direct.push(begun);
+                }
+                let fork = self.push(State::Fork(ways), at)?;
+                let (excluded, at) = (excluded.clone(), at.to_owned());
+                self.states[text] = State::Text(TextState { lang: None, excluded, max_chars: None, next: fork, at });
+                if *must { self.push(State::Fork(direct), &format.at) } else { Ok(text) }
+            }
+        }
+    }
+
+    fn literal(&mut self, text: &str, next: usize, at: &str) -> Result<usize, FormatError> {
+        if text.is_empty() { Ok(next) } else { self.push(State::Literal(text.as_bytes().to_vec(), next), at) }
+    }
+
+    fn pattern(&mut self, lang: Lang, next: usize, at: &str) -> Result<usize, FormatError> {
+        if lang == Lang::Nothing {
+            return Err(FormatError::new(at, "no text matches this"));
+        }
+        let text = TextState { lang: Some(lang), excluded: Vec::new(), max_chars: None, next, at: at.to_owned() };
+        self.push(State::Text(text), at)
+    }
+
+    /// One part after the other. What stands from the first pattern to the last, with nothing but literals between, is one
+    /// pattern.
+    fn sequence(&mut self, parts: &[&Format], mut next: usize) -> Result<usize, FormatError> {
+        let mut n = parts.len();
+        while let Some(last) = parts[..n].last() {
+            if is_pattern_at_edge(last) && is_regular(last) {
+                let n_regular = parts[..n].iter().rev().take_while(|part| is_regular(part)).count();
+                let first = (n - n_regular..n).find(|i| is_pattern_at_edge(parts[*i])).unwrap_or(n - 1);
+                let langs = parts[first..n].iter().map(|part| lang(part)).collect::<Result<_, _>>()?;
+                next = self.pattern(Lang::concat(langs), next, &parts[first].at)?;
+                n = first;
+            } else {
+                next = self.add(last, next)?;
+                n -= 1;
+            }
+        }
+        Ok(next)
+    }
+
+    fn repeat(
+        &mut self,
+        (content, separator): (&Format, &str),
+        (min, max): (u32, Option<u32>),
+        next: usize,
+        at: &str,
+    ) -> Result<usize, FormatError> {
+        // How often it comes beside the first time; each but the first behind a separator.
+        let one = |plan: &mut Self, next: usize, is_first: bool| {
+            let content = plan.add(content, next)?;
+            if is_first { Ok(content) } else { plan.literal(separator, content, at) }
+        };
+        let n_first = min.max(1);
+        let mut behind = match max {
+            Some(0) => return Ok(next),
+            None => {
+                let fork = self.push(State::End, at)?;
+                let again = one(self, fork, false)?;
+                self.states[fork] = State::Fork(vec![again, next]);
+                // Why no copy: where nothing stands between, the first is like the others.
+                if separator.is_empty() && min <= 1 {
+                    return Ok(if min == 0 { fork } else { again });
+                }
+                fork
+            }
+            Some(max) => {
+                let mut behind = next;
+                for _ in n_first..max {
+                    let again = one(self, behind, false)?;
+                    behind = self.push(State::Fork(vec![again, next]), at)?;
+                }
+                behind
+            }
+        };
+        for i in (0..n_first).rev() {
+            behind = one(self, behind, i == 0)?;
+        }
+        if min == 0 { self.push(State::Fork(vec![behind, next]), at) } else { Ok(behind) }
+    }
+}
+
+/// The parts of a sequence, those of inner sequences among them.
+fn flat<'a>(parts: &'a [Format]) -> Vec<&'a Format> {
+    let inner = |part: &'a Format| match part {
+        Format { kind: Kind::Sequence(inner), .. } => flat(inner),
+        other => vec![other],
+    };
+    parts.iter().flat_map(inner).collect()
+}
+
+/// Whether it is a pattern, or the choice between some.
+fn is_pattern(format: &Format) -> bool {
+    match &format.kind {
+        Kind::Regex(_) | Kind::Grammar(_) => true,
+        Kind::Or(parts) => !parts.is_empty() && parts.iter().all(is_pattern),
+        _ => false,
+    }
+}
+
+/// Whether nothing but literals and patterns is in it.
+fn is_regular(format: &Format) -> bool {
+    match &format.kind {
+        Kind::Literal(_) | Kind::Regex(_) | Kind::Grammar(_) => true,
+        Kind::Sequence(parts) | Kind::Or(parts) => parts.iter().all(is_regular),
+        Kind::Repeat { content, .. } => is_regular(content),
+        Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => false,
+    }
+}
+
+/// Whether a pattern stands first or last in it: then nothing tells where it begins or ends but itself.
+fn is_pattern_at_edge(format: &Format) -> bool {
+    match &format.kind {
+        Kind::Regex(_) | Kind::Grammar(_) => true,
+        Kind::Sequence(parts) => {
+            let parts = flat(parts);
+            [parts.first(), parts.last()].into_iter().flatten().any(|part| is_pattern_at_edge(part))
+        }
+        Kind::Or(parts) => parts.iter().any(is_pattern_at_edge),
+        Kind::Repeat { content, .. } => is_pattern_at_edge(content),
+        Kind::Literal(_) | Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => false,
+    }
+}
+
+/// The language of what [`is_regular`].
+fn lang(format: &Format) -> Result<Lang, FormatError> {
+    let at = format.at.as_str();
+    let all = |parts: &[Format]| parts.iter().map(lang).collect::<Result<Vec<Lang>, _>>();
+    match &format.kind {
+        Kind::Literal(text) => Ok(Lang::literal(text)),
+        Kind::Regex(pattern) => pattern::whole(pattern).map_err(|error| FormatError::new(at, error.to_string())),
+        Kind::Grammar(text) => {
+            let cfg = Cfg::read(text).map_err(|error| FormatError::new(at, error.to_string()))?;
+            let recursive = "as part of an answer, a grammar must not lead back to itself, nor be too large; as the whole \
+                             answer it may";
+            cfg.language().ok_or_else(|| FormatError::new(at, recursive))
+        }
+        Kind::Sequence(parts) => Ok(Lang::concat(all(parts)?)),
+        Kind::Or(parts) => Ok(Lang::or(all(parts)?)),
+        Kind::Repeat { content, separator, min, max } => {
+            let content = lang(content)?;
+            let again = Lang::concat(vec![Lang::literal(separator), content.clone()]);
+            let n_first = (*min).max(1);
+            let rest = Lang::repeat(again, n_first - 1, max.map(|max| max.saturating_sub(1)));
+            let some = Lang::concat(vec![content, rest]);
+            Ok(match (min, max) {
+                (_, Some(0)) => Lang::Empty,
+                (0, _) => Lang::or(vec![some, Lang::Empty]),
+                _ => some,
+            })
+        }
+        Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => {
+            unreachable!("only what is regular has a language")
+        }
+    }
+}

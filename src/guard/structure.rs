@@ -1,0 +1,331 @@
+//! Where text and JSON stand in an answer that is made of parts: an automaton over the bytes of the text, in which each
+//! value of JSON is one step.
+//!
+//! Source: the structural tags of XGrammar; `grammar::structure` makes one of a format.
+
+/// The automaton.
+#[derive(Debug, Default)]
+pub struct Structure {
+    /// Places between bytes that are not inside free text. The first is where the answer begins.
+    pub nodes: Vec<Node>,
+    /// The texts that may stand somewhere.
+    pub texts: Vec<Text>,
+}
+
+/// A place in the answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// The node that each byte leads to. What they spell goes before text that could begin so.
+    pub edges: Vec<(u8, usize)>,
+    /// JSON that may begin here: its schema's index, and the node behind it. No edge begins as JSON does.
+    pub value: Option<(usize, usize)>,
+    /// Text that has begun so many bytes ago, if none of the edges is taken.
+    pub text: Option<(usize, usize)>,
+    /// Whether the answer may end here.
+    pub may_end: bool,
+}
+
+/// A text that ends where one of its stops stands for the first time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// What ends it, and the node behind that. None holds another.
+    pub stops: Vec<(Vec<u8>, usize)>,
+    /// What it must not hold.
+    pub excluded: Vec<Vec<u8>>,
+    /// How many characters it has at most.
+    pub max_chars: Option<usize>,
+    /// Whether the answer may end with it.
+    pub may_end: bool,
+}
+
+/// How far an answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At a node.
+    Node(usize),
+    /// In a text that began at this byte.
+    Text {
+        /// Which text.
+        text: usize,
+        /// Where it began.
+        start: usize,
+    },
+    /// In JSON that began at this byte. Only what is read at once stands here: the follower has its own state for it.
+    Value {
+        /// Which schema's.
+        value: usize,
+        /// Where it began.
+        start: usize,
+        /// The node behind it.
+        next: usize,
+    },
+}
+
+/// What a byte does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It leads on.
+    To(Position),
+    /// It ends a text.
+    Ends {
+        /// Which text.
+        text: usize,
+        /// The bytes of the text itself, without its stop.
+        content: (usize, usize),
+        /// The node behind the stop.
+        next: usize,
+    },
+    /// It is the first of a value.
+    Value {
+        /// The schema's index.
+        value: usize,
+        /// The node behind it.
+        next: usize,
+    },
+    /// It cannot stand here.
+    Not,
+}
+
+/// A finished part of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'t> {
+    /// JSON of the schema with this index.
+    Value(usize, &'t [u8]),
+    /// Text, with its index.
+    Text(usize, &'t [u8]),
+}
+
+impl Position {
+    /// Where every answer begins.
+    pub const START: Self = Self::Node(0);
+}
+
+impl Structure {
+    /// What the last byte of `text` does at `position`, which is where the bytes before it have led.
+    #[must_use]
+    pub fn step(&self, position: Position, text: &[u8]) -> Step {
+        let Some((byte, before)) = text.split_last() else { return Step::Not };
+        match position {
+            Position::Node(node) => {
+                let node = &self.nodes[node];
+                if let Some((_, next)) = node.edges.iter().find(|(edge, _)| edge == byte) {
+                    return Step::To(Position::Node(*next));
+                }
+                match (node.text, node.value) {
+                    (Some((id, n_back)), _) => self.in_text(id, before.len() - n_back, text),
+                    (None, Some((value, next))) if begins_json(*byte) => Step::Value { value, next },
+                    (None, _) => Step::Not,
+                }
+            }
+            Position::Text { text: id, start } => self.in_text(id, start, text),
+            Position::Value { .. } => Step::Not,
+        }
+    }
+
+    fn in_text(&self, id: usize, start: usize, text: &[u8]) -> Step {
+        let rule = &self.texts[id];
+        let so_far = &text[start..];
+        if let Some((stop, next)) = rule.stops.iter().find(|(stop, _)| so_far.ends_with(stop)) {
+            return Step::Ends { text: id, content: (start, text.len() - stop.len()), next: *next };
+        }
+        let is_over = rule.excluded.iter().any(|excluded| so_far.ends_with(excluded)) || rule.is_too_long(so_far);
+        if is_over { Step::Not } else { Step::To(Position::Text { text: id, start }) }
+    }
+
+    /// Reads `text` from its beginning, and calls `each` for every part that is finished in it. `None` if it cannot be
+    /// the beginning of an answer.
+    pub fn walk<'t>(&self, text: &'t [u8], mut each: impl FnMut(Part<'t>)) -> Option<Position> {
+        let mut position = Position::START;
+        let mut at = 0;
+        while at < text.len() {
+            match self.step(position, &text[..=at]) {
+                Step::Not => return None,
+                Step::Value { value, next } => {
+                    let Some(n) = value_len(&text[at..]) else {
+                        return Some(Position::Value { value, start: at, next });
+                    };
+                    each(Part::Value(value, &text[at..at + n]));
+                    (position, at) = (Position::Node(next), at + n);
+                    continue;
+                }
+                Step::To(to) => position = to,
+                Step::Ends { text: id, content: (start, end), next } => {
+                    each(Part::Text(id, &text[start..end]));
+                    position = Position::Node(next);
+                }
+            }
+            at += 1;
+        }
+        Some(position)
+    }
+
+    /// Reads the whole of an answer and calls `each` for every part in it. Returns whether it may end there; whether its
+    /// parts are what they must be is for `each` to see.
+    pub fn read<'t>(&self, text: &'t [u8], mut each: impl FnMut(Part<'t>)) -> bool {
+        let node = match self.walk(text, &mut each) {
+            None => return false,
+            Some(Position::Value { value, start, next }) => {
+                each(Part::Value(value, &text[start..]));
+                Position::Node(next)
+            }
+            Some(other) => other,
+        };
+        if matches!(node, Position::Node(node) if self.nodes[node].may_end) {
+            return true;
+        }
+        let Some((id, start)) = self.text_at(node, text.len()).filter(|(id, _)| self.texts[*id].may_end) else {
+            return false;
+        };
+        each(Part::Text(id, &text[start..]));
+        true
+    }
+
+    /// The text that a position is in, or can be, before the byte `at`; and where it began.
+    #[must_use]
+    pub fn text_at(&self, position: Position, at: usize) -> Option<(usize, usize)> {
+        match position {
+            Position::Node(node) => self.nodes[node].text.map(|(id, n_back)| (id, at - n_back)),
+            Position::Text { text, start } => Some((text, start)),
+            Position::Value { .. } => None,
+        }
+    }
+}
+
+impl Text {
+    /// How many of the last bytes of `text` are the beginning of `stop`.
+    #[must_use]
+    pub fn begun(text: &[u8], stop: &[u8]) -> usize {
+        (0..stop.len()).rev().find(|n| text.ends_with(&stop[..*n])).unwrap_or(0)
+    }
+
+    /// Whether it has too many characters, even if its end turns out to be the beginning of a stop.
+    fn is_too_long(&self, text: &[u8]) -> bool {
+        let Some(max) = self.max_chars.filter(|max| text.len() > *max) else { return false };
+        n_chars(text) > max && {
+            let n_begun = self.stops.iter().map(|(stop, _)| Self::begun(text, stop)).max().unwrap_or(0);
+            n_chars(&text[..text.len() - n_begun]) > max
+        }
+    }
+
+    /// How many characters `text`, which is one so far, may still get.
+    #[must_use]
+    pub fn room(&self, text: &[u8]) -> Option<usize> {
+        Some(self.max_chars?.saturating_sub(n_chars(text)))
+    }
+
+    /// Whether `text` may go on with `more`.
+    #[must_use]
+    pub fn fits(&self, text: &[u8], more: &[u8]) -> bool {
+        let Some(max) = self.max_chars else { return true };
+        // Why no more of it: it is asked for many tokens.
+        let longest = self.stops.iter().map(|(stop, _)| stop.len()).max().unwrap_or(0);
+        let (before, tail) = text.split_at(text.len() - longest.min(text.len()));
+        let short = Self { max_chars: Some(max.saturating_sub(n_chars(before))), ..self.clone() };
+        let mut tail = tail.to_vec();
+        for byte in more {
+            tail.push(*byte);
+            if self.stops.iter().any(|(stop, _)| tail.ends_with(stop)) {
+                return true;
+            }
+            if short.is_too_long(&tail) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+fn n_chars(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+}
+
+/// Whether JSON may begin with `byte`.
+#[must_use]
+pub fn begins_json(byte: u8) -> bool {
+    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+}
+
+/// Whether the number or literal `word` may go on with `byte`.
+#[must_use]
+pub(super) fn goes_on(word: &[u8], byte: u8) -> bool {
+    match word.first() {
+        Some(b't' | b'n') => word.len() < 4,
+        Some(b'f') => word.len() < 5,
+        _ => matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'),
+    }
+}
+
+/// The length of the JSON that `text` begins with; nothing if it may go on at the end of `text`.
+fn value_len(text: &[u8]) -> Option<usize> {
+    let first = *text.first()?;
+    if !matches!(first, b'{' | b'[' | b'"') {
+        return (1..text.len()).find(|n| !goes_on(&text[..*n], text[*n]));
+    }
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    for (i, byte) in text.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 && !in_string {
+            return Some(i + 1);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Free text, in which `<a>` is followed by JSON and `</a>`, or by text and `;`.
+    fn structure() -> Structure {
+        let edge = |byte: u8, next| Node { edges: vec![(byte, next)], ..Node::default() };
+        let behind = |n: usize| Node { value: Some((0, n)), ..Node::default() };
+        let mut nodes = vec![Node { text: Some((0, 0)), ..Node::default() }, behind(2)];
+        nodes.extend(b"</a".iter().zip(3..).map(|(byte, next)| edge(*byte, next)));
+        nodes.push(edge(b'>', 0));
+        let text = Text {
+            stops: vec![(b"<a>".to_vec(), 1)],
+            excluded: vec![b"bad".to_vec()],
+            max_chars: Some(4),
+            may_end: true,
+        };
+        Structure { nodes, texts: vec![text] }
+    }
+
+    #[test]
+    fn parts_are_found_where_they_stand() {
+        let structure = structure();
+        let text = b"x <<a>{\"k\":\"}</a>\\\"\"}</a> y<a>1.5e3</a>";
+        let mut parts = Vec::new();
+        assert!(structure.read(text, |part| parts.push(part)));
+        let expected = [
+            Part::Text(0, b"x <"),
+            Part::Value(0, b"{\"k\":\"}</a>\\\"\"}"),
+            Part::Text(0, b" y"),
+            Part::Value(0, b"1.5e3"),
+            Part::Text(0, b""),
+        ];
+        assert_eq!(parts, expected);
+        for n in 0..text.len() {
+            let is_whole = structure.read(&text[..n], |_| ());
+            let is_in_text = [0..6, 24..29].iter().any(|text| text.contains(&n));
+            assert_eq!(is_whole, is_in_text, "{n}");
+        }
+        for wrong in ["bad", "x bad", "12345", "1234<x", "<a>{}</a>éééé<</", "<a>x", "<a>{} ", "<a>true1", "<a>1</b"]
+        {
+            assert_eq!(structure.walk(wrong.as_bytes(), |_| ()), None, "{wrong}");
+        }
+        assert!(structure.walk("<a>{}</a>éééé<a".as_bytes(), |_| ()).is_some());
+        let text = &structure.texts[0];
+        let more = [&b"d"[..], b"<", b"<a", b"<a>{", b"de", b"d<a>", b"<b"];
+        assert_eq!(more.map(|more| text.fits(b"abc", more)), [true, true, true, true, false, true, false]);
+        assert_eq!(structure.walk(b"<a>12", |_| ()), Some(Position::Value { value: 0, start: 3, next: 2 }));
+    }
+}
