@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(parts, expected);
         for n in 0..text.len() {
             let is_whole = structure.read(&text[..n], |_| ());
-            let is_in_text = [0..6, 24..29].iter().any(|text| text.contains(&n));
+            let is_in_text = [0..6, 25..30].iter().any(|text| text.contains(&n));
             assert_eq!(is_whole, is_in_text, "{n}");
         }
         for wrong in ["bad", "x bad", "12345", "1234<x", "<a>{}</a>éééé<</", "<a>x", "<a>{} ", "<a>true1", "<a>1</b"]
