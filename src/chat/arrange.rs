@@ -29,7 +29,7 @@ pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_,
 }
 
 /// With a thought, if an empty one, before each of the assistant's answers: some templates of thinking models insist.
-fn with_thoughts(messages: &[Message]) -> Vec<Message> {
+pub(super) fn with_thoughts(messages: &[Message]) -> Vec<Message> {
     let one = |message: &Message| Message {
         reasoning: message.reasoning.clone().or_else(|| (message.role == Role::Assistant).then(String::new)),
         ..message.clone()

@@ -87,8 +87,11 @@ pub(super) fn detect(
                 !family.source.is_empty() && family.source.iter().all(|part| source.contains(part.as_str()))
             };
             let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
-            let shows_calls = calls.iter().all(|call| text.contains(&call.arguments));
             if let Some(family) = Family::all().iter().find(is_of) {
+                let is_shown = |call: &ToolCall| {
+                    text.contains(&call.arguments) || text.contains(&family.render_arguments(&call.arguments))
+                };
+                let shows_calls = calls.iter().all(is_shown);
                 let support = ToolSupport {
                     family: Arc::clone(family),
                     found: Found::Known,

@@ -8,7 +8,7 @@ use minijinja::value::{Serde, Value as Jinja};
 use minijinja::{Environment, context};
 use serde_json::{Map, Value};
 
-use super::arrange::{ArgumentsAs, arrangements, to_jinja};
+use super::arrange::{ArgumentsAs, arrangements, to_jinja, with_thoughts};
 use super::detect::{ToolSupport, detect};
 use super::jinja::{CHAT, environment};
 use super::{Message, Role, Thinking};
@@ -84,7 +84,9 @@ impl ChatTemplate {
         };
         let plain = Variables::default();
         let render = |messages: &[Message], tools: &[Value], arguments: ArgumentsAs| {
-            template.render_once(messages, tools, (arguments, Ids::Free), &plain).ok()
+            let once =
+                |messages: &[Message]| template.render_once(messages, tools, (arguments, Ids::Free), &plain).ok();
+            once(messages).or_else(|| once(&with_thoughts(messages)))
         };
         template.tools = detect(source, render);
         Ok(template)

@@ -3,52 +3,139 @@
 use crate::grammar::Vocab;
 use crate::guard::Preamble;
 
-/// Texts that open and close thinking. Source: the chat templates of the models that have them.
-const PAIRS: [(&str, &str); 9] = [
+/// Texts that open and close thinking, those of one model together; the first is what it opens itself. Source: the chat
+/// templates of the models that have them.
+const PAIRS: [&[Pair]; 11] = [
     // What follows a thought there is no part of it, and always the same.
-    ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
-    ("<|channel>thought\n", "<channel|>"),
-    ("<think>", "</think>"),
-    ("[THINK]", "[/THINK]"),
-    ("<seed:think>", "</seed:think>"),
-    ("<longcat_think>", "</longcat_think>"),
-    ("<mm:think>", "</mm:think>"),
-    ("<|START_THINKING|>", "<|END_THINKING|>"),
-    ("<think:opensource>", "</think:opensource>"),
+    &[("<|channel|>analysis<|message|>", "<|end|><|start|>assistant")],
+    &[(" to=self<|message|>", "<|eom|><|start|>assistant")],
+    &[("<|channel>thought\n", "<channel|>")],
+    &[("<think>", "</think>")],
+    &[("[THINK]", "[/THINK]")],
+    &[("<seed:think>", "</seed:think>")],
+    &[("<longcat_think>", "</longcat_think>")],
+    &[("<mm:think>", "</mm:think>")],
+    &[("<|START_THINKING|>", "<|END_THINKING|>")],
+    &[("<think:opensource>", "</think:opensource>")],
+    // By the effort that is asked for.
+    &[
+        ("<ifm|think>", "</ifm|think>"),
+        ("<ifm|think_fast>", "</ifm|think_fast>"),
+        ("<ifm|think_faster>", "</ifm|think_faster>"),
+    ],
 ];
+
+type Pair = (&'static str, &'static str);
 
 /// How a model thinks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thinking {
-    open: &'static str,
-    close: &'static str,
+    pairs: &'static [Pair],
 }
 
 impl Thinking {
     /// What the source of a chat template says of it.
     pub(super) fn of(source: &str) -> Option<Self> {
-        let pair = PAIRS.iter().find(|(open, close)| source.contains(close) || source.contains(open));
-        pair.map(|(open, close)| Self { open, close })
+        let is_of = |(open, close): &Pair| source.contains(close) || source.contains(open);
+        let pairs = PAIRS.into_iter().find(|pairs| pairs.iter().any(is_of));
+        pairs.map(|pairs| Self { pairs })
+    }
+
+    /// The same, but only as `prompt` ends, if it ends in a thought.
+    #[must_use]
+    pub fn at(self, prompt: &str) -> Self {
+        let prompt = prompt.trim_end();
+        let at_end =
+            self.pairs.iter().position(|(open, close)| has_begun(prompt, open) || has_ended(prompt, open, close));
+        Self { pairs: at_end.map_or(self.pairs, |i| &self.pairs[i..=i]) }
     }
 
     /// What may stand before the answer, if `prompt` is what the model was given: thinking goes on where the prompt has
     /// begun it, is over where the prompt has ended it, and is the model's to begin elsewhere.
     #[must_use]
     pub fn after(self, prompt: &str, vocab: &Vocab) -> Option<Preamble> {
-        let close = vocab.wire_of(self.close);
+        let here = self.at(prompt);
         let prompt = prompt.trim_end();
-        if prompt.ends_with(self.close) {
-            None
-        } else if prompt.ends_with(self.open) {
-            Some(Preamble { open: None, close })
-        } else {
-            Some(Preamble { open: Some(vocab.wire_of(self.open)), close })
+        if has_ended(prompt, here.open(), here.close()) {
+            return None;
         }
+        let open = (!has_begun(prompt, here.open())).then(|| vocab.wire_of(here.open()));
+        Some(Preamble { open, close: vocab.wire_of(here.close()) })
+    }
+
+    /// The text that opens it.
+    #[must_use]
+    pub fn open(self) -> &'static str {
+        self.pairs[0].0
     }
 
     /// The text that ends it.
     #[must_use]
     pub fn close(self) -> &'static str {
-        self.close
+        self.pairs[0].1
+    }
+}
+
+fn has_begun(prompt: &str, open: &str) -> bool {
+    prompt.ends_with(open.trim_end())
+}
+
+fn has_ended(prompt: &str, open: &str, close: &str) -> bool {
+    if !prompt.ends_with(close) {
+        return false;
+    }
+    // Why: where the next turn belongs to the end of a thought, every prompt ends so.
+    let begins_turn = close.ends_with("assistant");
+    !begins_turn
+        || prompt.rfind(open).is_some_and(|at| {
+            let thought = &prompt[at + open.len()..];
+            thought.find(close).is_some_and(|at| at + close.len() == thought.len())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::grammar::{Tokenizer, VocabToken};
+
+    #[derive(Debug)]
+    struct Bytes;
+
+    impl Tokenizer for Bytes {
+        fn tokenize(&self, text: &[u8], _special: bool) -> Vec<u32> {
+            text.iter().map(|byte| u32::from(*byte)).collect()
+        }
+    }
+
+    #[test]
+    fn prompts_say_where_a_thought_stands() {
+        let tokens = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).chain([VocabToken::Control("</s>".into())]);
+        let vocab = Vocab::new(tokens.collect(), vec![256], Arc::new(Bytes)).expect("a vocabulary");
+        let turn = "<|start|>user<|message|>q<|end|><|start|>assistant";
+        let by = |open: &str, close: &str| Some((Some(open.to_owned()), close.to_owned()));
+        let begun = |close: &str| Some((None, close.to_owned()));
+        for (source, prompt, expected) in [
+            ("<think>", "q", by("<think>", "</think>")),
+            ("<think>", "q<think>\n", begun("</think>")),
+            ("<think>", "q<think>\n\n</think>\n\n", None),
+            ("<think>", "q</think>", None),
+            ("<|channel>thought\n", "q<|channel>thought\n", begun("<channel|>")),
+            ("<|channel|>analysis<|message|>", turn, by("<|channel|>analysis<|message|>", "<|end|><|start|>assistant")),
+            (
+                "<|channel|>analysis<|message|>",
+                "<|start|>assistant<|channel|>analysis<|message|>x<|end|><|start|>assistant",
+                None,
+            ),
+            ("<ifm|think>", "assistant\n<ifm|think_fast>\n", begun("</ifm|think_fast>")),
+            ("<ifm|think>", "assistant\n<ifm|think>\n", begun("</ifm|think>")),
+            ("none", "q", None),
+        ] {
+            let preamble = Thinking::of(source).and_then(|thinking| thinking.after(prompt, &vocab));
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+            let found = preamble.map(|preamble| (preamble.open.map(text), text(preamble.close)));
+            assert_eq!(found, expected, "{source} {prompt}");
+        }
     }
 }

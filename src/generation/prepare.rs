@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::render::{Rendered, render};
 use super::request::{Output, Request, RequestTool, TextRule};
-use crate::chat::{ChatTemplate, SplitOptions, TemplateError};
+use crate::chat::{ChatTemplate, SplitOptions, TemplateError, Thinking};
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::cfg::{Cfg, CfgError};
 use crate::grammar::structure::{Format, FormatError, Judge, Parts};
@@ -161,12 +161,12 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         let message = format!("'{param}' cannot stand beside 'tools' that may be called");
         return Err(PrepareError::Constraint { param: param.clone(), message });
     }
-    let Rendered { prompt, shows_schema, preamble, format } = render(&request, &tools, model)?;
+    let Rendered { prompt, shows_schema, preamble, thinking, format } = render(&request, &tools, model)?;
     let n_room = model.n_ctx.saturating_sub(prompt.len());
     if n_room == 0 {
         return Err(PrepareError::TooLong { n_prompt: prompt.len(), n_ctx: model.n_ctx });
     }
-    let thinking = preamble.as_ref().and(limit(&request, model));
+    let thinking = preamble.as_ref().and(limit(&request, thinking, model));
     let spec = spec(&request, &tools, answer.as_ref(), &format, (preamble.as_ref(), thinking.is_some()));
     let grammar = spec.as_ref().map(|spec| compile(spec, &request, answer.as_ref(), model.compiler)).transpose()?;
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
@@ -332,9 +332,9 @@ fn spec(
 }
 
 /// When thinking ends, and how, if the request bounds it.
-fn limit(request: &Request, model: &Model<'_>) -> Option<ThinkingLimit> {
+fn limit(request: &Request, thinking: Option<Thinking>, model: &Model<'_>) -> Option<ThinkingLimit> {
     let n_tokens = request.thinking.max_tokens?;
-    let text = format!("\n\nThat is enough; now the answer.\n{}\n\n", model.template.thinking()?.close());
+    let text = format!("\n\nThat is enough; now the answer.\n{}\n\n", thinking?.close());
     Some(ThinkingLimit { n_tokens, ending: model.vocab.tokenize(&text, true).into() })
 }
 

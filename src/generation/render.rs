@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::prepare::{Model, PrepareError};
 use super::request::{Output, Request};
-use crate::chat::{Instructions, Segment, TemplateError, ToolSupport, instruct};
+use crate::chat::{Instructions, Segment, TemplateError, Thinking, ToolSupport, instruct};
 use crate::grammar::TokenId;
 use crate::guard::Preamble;
 use crate::tools::Tool;
@@ -19,6 +19,8 @@ pub(super) struct Rendered {
     pub(super) shows_schema: bool,
     /// What it may think before it answers.
     pub(super) preamble: Option<Preamble>,
+    /// How thinking is marked there.
+    pub(super) thinking: Option<Thinking>,
     /// How it writes calls.
     pub(super) format: Arc<ToolFormat>,
 }
@@ -27,6 +29,7 @@ pub(super) struct Rendered {
 struct Text {
     tokens: Vec<TokenId>,
     preamble: Option<Preamble>,
+    thinking: Option<Thinking>,
     /// Whether calls are written as the template's are, or as the generic ones.
     is_own: bool,
 }
@@ -47,7 +50,7 @@ pub(super) fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Re
     };
     let done = |text: Text, shows_schema: bool| {
         let format = Arc::clone(if text.is_own { model.native } else { model.generic });
-        Rendered { prompt: text.tokens, shows_schema, preamble: text.preamble, format }
+        Rendered { prompt: text.tokens, shows_schema, preamble: text.preamble, thinking: text.thinking, format }
     };
     if note.is_none() || !model.shows_schema {
         return Ok(done(with(false)?, true));
@@ -81,7 +84,8 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
     let is_ambiguous = !tools.is_empty() && own.family.is_bare_json() && is_bound;
     // Why: a grammar is written into a JSON string, and nothing else.
     let has_grammar = !own.family.writes_json() && tools.iter().any(|tool| tool.input.is_some());
-    let is_text = tools.iter().any(|tool| own.family.takes_for_text(&tool.name));
+    let thought = model.template.thinking().map(Thinking::open);
+    let is_text = tools.iter().any(|tool| own.family.takes_for_other(&tool.name, thought));
     let rendered = if is_ambiguous || has_grammar || is_text { None } else { Some(render(own)) };
     let (segments, is_own) = match rendered {
         None => (render(&ToolSupport::by_prompt())?, false),
@@ -100,13 +104,14 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
     let mut tokens: Vec<TokenId> =
         segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect();
     let end = segments.last().map_or("", |segment| segment.text.as_str());
-    let mut preamble = model.template.thinking().and_then(|thinking| thinking.after(end, model.vocab));
+    let thinking = model.template.thinking().map(|thinking| thinking.at(end));
+    let mut preamble = thinking.and_then(|thinking| thinking.after(end, model.vocab));
     if request.thinking.is_off
-        && let Some(thinking) = model.template.thinking()
+        && let Some(thinking) = thinking
         && preamble.take().is_some_and(|preamble| preamble.open.is_none())
     {
         // The template has begun to think, whatever it was told.
         tokens.extend(model.vocab.tokenize(&format!("\n{}\n\n", thinking.close()), true));
     }
-    Ok(Text { tokens, preamble, is_own })
+    Ok(Text { tokens, preamble, thinking, is_own })
 }

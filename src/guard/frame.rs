@@ -228,6 +228,15 @@ impl Preamble {
     }
 }
 
+/// `text`, which follows a thought, without what stands before the answer: whitespace, but for a space where one of
+/// `openings` begins with it.
+#[must_use]
+pub fn behind_thought<'t>(text: &'t [u8], openings: [&[u8]; 2]) -> &'t [u8] {
+    let keeps_spaces = openings.iter().any(|opening| opening.starts_with(b" "));
+    let is_gap = |byte: &u8| if keeps_spaces { *byte == b'\n' } else { byte.is_ascii_whitespace() };
+    &text[text.iter().position(|byte| !is_gap(byte)).unwrap_or(text.len())..]
+}
+
 /// Where `what` stands first; an empty text stands nowhere.
 #[must_use]
 pub fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -103,3 +103,14 @@ fn real_templates_render_and_what_they_know_of_tools_is_found() {
     }
     assert_eq!(expected.len(), verdicts.len());
 }
+
+/// Its template shows tools, and asks for no calls of the history: those are written into the messages.
+#[test]
+fn a_template_that_shows_tools_and_no_calls_is_that_of_smollm_3() {
+    let source = concat!(
+        "{%- if xml_tools %}<|im_start|>system\nCall as <tool_call>{…}</tool_call>: <tools>",
+        "{%- for tool in xml_tools %}{{ tool['function'] | tojson }}{% endfor %}</tools>{% endif %}",
+        "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n",
+    );
+    assert_eq!(verdict(source), "smollm-3");
+}

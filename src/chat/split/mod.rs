@@ -7,7 +7,7 @@ mod calls;
 
 use super::delta::{Delta, SplitError, SplitOptions};
 use super::scan::{Json, longest_beginning, plain};
-use crate::guard::{Frame, Preamble, Stage, Transcoder, find};
+use crate::guard::{Frame, Preamble, Stage, Transcoder, behind_thought, find};
 
 /// Where in the answer we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,9 @@ impl Split {
         let mut deltas = Vec::new();
         while !self.pending.is_empty() || matches!(self.place, Place::Frame(..)) {
             if std::mem::take(&mut self.trims) {
-                let n_white = self.pending.len() - self.pending.trim_ascii_start().len();
+                let marker = self.options.format.as_ref().map_or(&b""[..], |format| &format.marker);
+                let openings = [marker, self.options.around.0.as_slice()];
+                let n_white = self.pending.len() - behind_thought(&self.pending, openings).len();
                 self.pending.drain(..n_white);
                 self.trims = self.pending.is_empty();
                 if self.trims {

@@ -8,7 +8,7 @@ use super::{ASSUMED_LONGEST, Closer, PartsCloser, scalar};
 use crate::grammar::cfg::Cfg;
 use crate::grammar::spec::Prose;
 use crate::grammar::spelling::Spelling;
-use crate::guard::{Fill, Frame, Preamble, Stage, find};
+use crate::guard::{Fill, Frame, Preamble, Stage, behind_thought, find};
 use crate::schema::pattern::Lang;
 
 /// Finds endings for the answers of one grammar.
@@ -100,7 +100,10 @@ impl Answer {
         match preamble.stage(text) {
             // Why not for texts: their spaces are theirs.
             Stage::Answer(at) if self.text.is_some() => self.close_answer(&text[at..]),
-            Stage::Answer(at) => self.close_answer(text[at..].trim_ascii_start()),
+            Stage::Answer(at) => {
+                let marker = self.calls.as_ref().map_or(&b""[..], |calls| &calls.marker);
+                self.close_answer(behind_thought(&text[at..], [marker, &self.around.0]))
+            }
             Stage::Inside if self.may_be_empty() => Some(Vec::new()),
             Stage::Inside => ended(b""),
             Stage::Unclear => self.close_answer(text).or_else(|| {

@@ -116,7 +116,7 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 41] = [
+const FILES: [&str; 44] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -158,6 +158,9 @@ const FILES: [&str; 41] = [
     include_str!("../../../families/lfm2.toml"),
     include_str!("../../../families/gemma-4.toml"),
     include_str!("../../../families/function-gemma.toml"),
+    include_str!("../../../families/k2-horizon.toml"),
+    include_str!("../../../families/muse-glimmer.toml"),
+    include_str!("../../../families/smollm-3.toml"),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Family>>> = LazyLock::new(|| {
@@ -189,10 +192,12 @@ impl Family {
         self.parameter.is_none() && self.notation.is_none()
     }
 
-    /// Whether a call of the tool `name` begins as text does.
+    /// Whether a call of the tool `name` begins as text does, or as `thought`.
     #[must_use]
-    pub fn takes_for_text(&self, name: &str) -> bool {
-        !self.text.0.is_empty() && self.call.replace("$NAME", name).starts_with(&self.text.0)
+    pub fn takes_for_other(&self, name: &str, thought: Option<&str>) -> bool {
+        let call = self.call.replace("$NAME", name);
+        let begins_with = |other: &str| !other.is_empty() && call.starts_with(other);
+        begins_with(&self.text.0) || thought.is_some_and(begins_with)
     }
 
     /// Where free text may stand beside calls.
@@ -219,7 +224,8 @@ impl Family {
     }
 
     /// Writes a call's arguments. What is no JSON object stays as it is.
-    fn render_arguments(&self, arguments: &str) -> String {
+    #[must_use]
+    pub fn render_arguments(&self, arguments: &str) -> String {
         let arguments = if arguments.trim().is_empty() { "{}" } else { arguments };
         let Ok(Value::Object(map)) = serde_json::from_str(arguments) else { return arguments.to_owned() };
         if let Some(notation) = &self.notation {

@@ -16,7 +16,7 @@ use crate::tools::{Tool, ToolChoice};
 const SHAPE: &str = include_str!("../../../grammars/calls.lark");
 
 /// What every grammar with thinking has.
-const PREAMBLE: &str = "preamble: think_open thought\nGAP: /[ \\n]{1,3}/\n";
+const PREAMBLE: &str = "preamble: think_open thought\nGAP: /\\n{1,3}/\n";
 
 /// What an answer with tools may be besides calls.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ impl ToolFormat {
         if let (Otherwise::Schema(document), false) = (otherwise, must) {
             schemas.push(("answer".to_owned(), Arc::clone(document)));
         }
-        let mut lark = start(&body("first_"), &body(""), self.before(prose), preamble);
+        let mut lark = start(&body("first_"), &body(""), self.before(prose), self.split_at(preamble));
         lark.push_str(SHAPE);
         self.write_prose(prose, preamble, &mut lark);
         lark.push_str(&self.around_rules());
@@ -68,8 +68,11 @@ impl ToolFormat {
         let opening = if is_in_call { Frame::default() } else { self.begin.without(&self.marker) };
         let next =
             if is_in_call { self.between.then(&Frame::bytes(self.marker.as_slice())) } else { self.between.clone() };
-        for (name, frame) in [("opening", &opening), ("next", &next), ("end", &self.end)] {
-            let _ = writeln!(lark, "{name}: {}", elements(frame));
+        // Why: the lexer does not go back to where a next call parts from the end.
+        let n_alike = n_alike(next.start(), self.end.start());
+        for (name, frame, n) in [("opening", &opening, 0), ("next", &next, n_alike), ("end", &self.end, n_alike)] {
+            let first = &frame.start()[..n];
+            let _ = writeln!(lark, "{name}: {} {}", wire_parts(first), elements(&frame.without(first)));
         }
         let mut each = Vec::new();
         let mut alternatives = Vec::new();
@@ -105,11 +108,18 @@ impl ToolFormat {
     /// Makes the grammar of free text without a call, where tools are known and must not be called.
     #[must_use]
     pub fn silence(&self, preamble: Option<&Preamble>) -> Spec {
-        let mut lark = start("first_prose", "prose", self.before(self.family.prose()), preamble);
+        let mut lark = start("first_prose", "prose", self.before(self.family.prose()), self.split_at(preamble));
         lark.push_str(PREAMBLE);
         self.write_prose(self.family.prose(), preamble, &mut lark);
         lark.push_str(&self.around_rules());
         Layout { preamble, around: &self.text }.spec(lark)
+    }
+
+    /// `preamble`, and where its opening parts from calls that begin alike: the lexer does not go back to there.
+    fn split_at<'a>(&self, preamble: Option<&'a Preamble>) -> Option<(&'a Preamble, usize)> {
+        let preamble = preamble?;
+        let begins_alike = preamble.open.as_ref().is_some_and(|open| open.starts_with(&self.marker));
+        Some((preamble, if begins_alike { self.marker.len() } else { 0 }))
     }
 
     /// Whether the tag of text begins as calls do.
@@ -143,7 +153,7 @@ impl ToolFormat {
         let text = text_of(&self.marker);
         let mut body = any.to_owned();
         // Why not where text has a tag of its own: then nothing in it is taken for a call.
-        let text = text.filter(|_| self.text.0.is_empty() || self.tag_has_marker());
+        let text = text.filter(|_| self.text.0.is_empty() || prose == Prose::Before && self.tag_has_marker());
         if let Some(text) = &text {
             let _ = writeln!(lark, "OPEN: {}", quote(text));
             let all = "/(?s:.*)/";
@@ -251,16 +261,20 @@ impl Layout<'_> {
         let thinks = self.preamble.and_then(|p| p.open.as_ref()).and_then(|open| text_of(open));
         let first = if thinks.is_some() { "PROSE & ~THINKS" } else { "PROSE" };
         let thinks = thinks.map(|text| format!("THINKS: {} /(?s:.*)/\n", quote(&text))).unwrap_or_default();
-        let mut lark = start("text_open FIRST text_close", "text_open PROSE text_close", Prose::Before, self.preamble);
+        let mut lark = start("text_open FIRST text_close", "text_open PROSE text_close", Prose::Before, self.unsplit());
         let _ =
             write!(lark, "{PREAMBLE}{}PROSE: /(?s:\\s*\\S.*)/\nFIRST: {first}\n{thinks}", around_rules(self.around));
         self.spec(lark)
     }
 
+    fn unsplit(&self) -> Option<(&Preamble, usize)> {
+        self.preamble.map(|preamble| (preamble, 0))
+    }
+
     /// With `Prose::Before` the element takes along what space stands behind a thought.
     fn around_element(&self, element: &str, rules: &str, prose: Prose) -> String {
         let element = format!("text_open {element} text_close");
-        let start = start(&element, &element, prose, self.preamble);
+        let start = start(&element, &element, prose, self.unsplit());
         format!("{start}{PREAMBLE}{}{rules}", around_rules(self.around))
     }
 
@@ -276,8 +290,8 @@ fn around_rules((open, close): &(Vec<u8>, Vec<u8>)) -> String {
 }
 
 /// The rules `start`, `think_open` and `thought`. `first` is the answer where no thinking is before it.
-fn start(first: &str, after: &str, prose: Prose, preamble: Option<&Preamble>) -> String {
-    let Some(preamble) = preamble else {
+fn start(first: &str, after: &str, prose: Prose, preamble: Option<(&Preamble, usize)>) -> String {
+    let Some((preamble, split_at)) = preamble else {
         // Rules that no start leads to are not looked at, but for what they name.
         return format!("start: {first}\nthink_open: \"\"\nthought: \"\"\n");
     };
@@ -285,14 +299,21 @@ fn start(first: &str, after: &str, prose: Prose, preamble: Option<&Preamble>) ->
     let gap = if prose == Prose::Before { "" } else { "GAP? " };
     let body = format!("preamble {gap}after_thought");
     let start = if preamble.open.is_some() { format!("{first} | {body}") } else { body };
-    let open = preamble.open.as_ref().map_or_else(Frame::default, |open| Frame::bytes(open.as_slice()));
+    let parts = preamble.open.as_ref().map(|open| open.split_at(split_at));
+    let open = parts.map_or_else(|| quote(""), |(first, rest)| format!("{} {}", wire_parts(first), wire_parts(rest)));
     let thought = match text_of(&preamble.close) {
         Some(text) => format!("thought[suffix=CLOSE]: /(?s:.*)/\nCLOSE: {}\n", quote(&text)),
         None => {
             format!("thought: THOUGHT? {}\nTHOUGHT: /(?s:.+)/\n", elements(&Frame::bytes(preamble.close.as_slice())))
         }
     };
-    format!("start: {start}\nafter_thought: {after}\nthink_open: {}\n{thought}", elements(&open))
+    format!("start: {start}\nafter_thought: {after}\nthink_open: {open}\n{thought}")
+}
+
+/// How many of the first bytes are the same text in both.
+fn n_alike(a: &[u8], b: &[u8]) -> usize {
+    let n = a.iter().zip(b).take_while(|(a, b)| a == b && **a != 0xFF).count();
+    (0..=n).rev().find(|n| std::str::from_utf8(&a[..*n]).is_ok()).unwrap_or(0)
 }
 
 /// The text of bytes without control tokens.
