@@ -85,12 +85,10 @@ fn has_ended(prompt: &str, open: &str, close: &str) -> bool {
         return false;
     }
     // Why: where the next turn belongs to the end of a thought, every prompt ends so.
-    let begins_turn = close.ends_with("assistant");
-    !begins_turn
-        || prompt.rfind(open).is_some_and(|at| {
-            let thought = &prompt[at + open.len()..];
-            thought.find(close).is_some_and(|at| at + close.len() == thought.len())
-        })
+    let Some(turn) = close.find("<|start|>").map(|at| &close[at..]) else { return true };
+    let before = &prompt[..prompt.len() - close.len()];
+    let last = before.rfind("<|start|>").map(|at| &before[at..]);
+    last.and_then(|last| last.strip_prefix(turn)).is_some_and(|last| last.starts_with(open))
 }
 
 #[cfg(test)]
@@ -127,6 +125,11 @@ mod tests {
                 "<|channel|>analysis<|message|>",
                 "<|start|>assistant<|channel|>analysis<|message|>x<|end|><|start|>assistant",
                 None,
+            ),
+            (
+                "<|channel|>analysis<|message|>",
+                "<|start|>user<|message|>what is <|channel|>analysis<|message|>?<|end|><|start|>assistant",
+                by("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
             ),
             ("<ifm|think>", "assistant\n<ifm|think_fast>\n", begun("</ifm|think_fast>")),
             ("<ifm|think>", "assistant\n<ifm|think>\n", begun("</ifm|think>")),

@@ -162,6 +162,12 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         return Err(PrepareError::Constraint { param: param.clone(), message });
     }
     let Rendered { prompt, shows_schema, preamble, thinking, format } = render(&request, &tools, model)?;
+    // Why: what the format begins with is a part of the answer, and no thought.
+    let is_own = |preamble: &Preamble| match (&answer, &preamble.open) {
+        (Some(Bound::Parts(parts, _)), Some(open)) => format.text.0.is_empty() && parts.may_begin_with(open),
+        _ => false,
+    };
+    let preamble = preamble.filter(|preamble| !is_own(preamble));
     let n_room = model.n_ctx.saturating_sub(prompt.len());
     if n_room == 0 {
         return Err(PrepareError::TooLong { n_prompt: prompt.len(), n_ctx: model.n_ctx });

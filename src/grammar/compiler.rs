@@ -366,7 +366,8 @@ fn places(spec: &Spec, pieces: &Pieces) -> Places {
     let structure = match &spec.text {
         Some(Texts::Parts(parts)) => {
             let watches = parts.named().filter_map(|name| Some(Arc::clone(&pieces.get(name.as_str())?.watches)));
-            Some(Structured { structure: Arc::clone(&parts.structure), watches: watches.collect() })
+            let (structure, watches) = (Arc::clone(&parts.structure), watches.collect());
+            Some(Structured { structure, watches, n_before: spec.around.0.len() })
         }
         _ => None,
     };

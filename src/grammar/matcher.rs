@@ -209,7 +209,10 @@ impl Matcher {
         let trie = guard.env.tok_trie();
         if room < trie.max_token_len() as u64 {
             let mut too_long = Vec::new();
-            mask.for_each(|token| too_long.extend((!guard.follower.fits(trie.token(token))).then_some(token)));
+            // Why not control tokens: they are no part of any text.
+            let may_be = |token| !trie.is_special_token(token) && trie.token(token).len() as u64 > room;
+            let is_too_long = |token| may_be(token) && !guard.follower.fits(trie.token(token));
+            mask.for_each(|token| too_long.extend(is_too_long(token).then_some(token)));
             too_long.into_iter().for_each(|token| mask.forbid(token));
         }
         mask

@@ -49,6 +49,8 @@ pub enum Position {
         text: usize,
         /// Where it began.
         start: usize,
+        /// Its characters so far.
+        n_chars: usize,
     },
     /// In JSON that began at this byte. Only what is read at once stands here: the follower has its own state for it.
     Value {
@@ -112,31 +114,46 @@ impl Structure {
                     return Step::To(Position::Node(*next));
                 }
                 match (node.text, node.value) {
-                    (Some((id, n_back)), _) => self.in_text(id, before.len() - n_back, text),
+                    (Some((id, n_back)), _) => {
+                        let start = before.len() - n_back;
+                        self.in_text(id, (start, n_chars(&before[start..])), text)
+                    }
                     (None, Some((value, next))) if begins_json(*byte) => Step::Value { value, next },
                     (None, _) => Step::Not,
                 }
             }
-            Position::Text { text: id, start } => self.in_text(id, start, text),
+            Position::Text { text: id, start, n_chars } => self.in_text(id, (start, n_chars), text),
             Position::Value { .. } => Step::Not,
         }
     }
 
-    fn in_text(&self, id: usize, start: usize, text: &[u8]) -> Step {
+    /// In a text that began at `start` and had `n_before` characters before the last byte.
+    fn in_text(&self, id: usize, (start, n_before): (usize, usize), text: &[u8]) -> Step {
         let rule = &self.texts[id];
         let so_far = &text[start..];
+        let n = n_before + n_chars(&text[text.len() - 1..]);
         if let Some((stop, next)) = rule.stops.iter().find(|(stop, _)| so_far.ends_with(stop)) {
-            return Step::Ends { text: id, content: (start, text.len() - stop.len()), next: *next };
+            let content = (start, text.len() - stop.len());
+            let exceeds = rule.max_chars.is_some_and(|max| n - n_chars(stop) > max);
+            return if exceeds { Step::Not } else { Step::Ends { text: id, content, next: *next } };
         }
-        let is_over = rule.excluded.iter().any(|excluded| so_far.ends_with(excluded)) || rule.is_too_long(so_far);
-        if is_over { Step::Not } else { Step::To(Position::Text { text: id, start }) }
+        let is_over = rule.excluded.iter().any(|excluded| so_far.ends_with(excluded)) || rule.is_too_long(so_far, n);
+        if is_over { Step::Not } else { Step::To(Position::Text { text: id, start, n_chars: n }) }
     }
 
     /// Reads `text` from its beginning, and calls `each` for every part that is finished in it. `None` if it cannot be
     /// the beginning of an answer.
-    pub fn walk<'t>(&self, text: &'t [u8], mut each: impl FnMut(Part<'t>)) -> Option<Position> {
-        let mut position = Position::START;
-        let mut at = 0;
+    pub fn walk<'t>(&self, text: &'t [u8], each: impl FnMut(Part<'t>)) -> Option<Position> {
+        self.walk_from((Position::START, 0), text, each)
+    }
+
+    /// The same from `at` on, where it stands at `position`.
+    pub fn walk_from<'t>(
+        &self,
+        (mut position, mut at): (Position, usize),
+        text: &'t [u8],
+        mut each: impl FnMut(Part<'t>),
+    ) -> Option<Position> {
         while at < text.len() {
             match self.step(position, &text[..=at]) {
                 Step::Not => return None,
@@ -177,7 +194,36 @@ impl Structure {
             return false;
         };
         each(Part::Text(id, &text[start..]));
-        true
+        !self.texts[id].exceeds(&text[start..])
+    }
+
+    /// Whether the answer may end at `position` with `text`, as far as the lengths of texts say.
+    #[must_use]
+    pub fn keeps_bounds(&self, position: Position, text: &[u8]) -> bool {
+        match position {
+            Position::Node(node) if self.nodes[node].may_end => true,
+            _ => self.text_at(position, text.len()).is_none_or(|(id, start)| !self.texts[id].exceeds(&text[start..])),
+        }
+    }
+
+    /// Whether `text`, which has led to `position`, may go on with `more` as far as the length of the open text says.
+    #[must_use]
+    pub fn fits(&self, position: Position, text: &[u8], more: &[u8]) -> bool {
+        let Some((id, start)) = self.text_at(position, text.len()) else { return true };
+        if let Position::Node(node) = position {
+            let mut node = node;
+            for byte in more {
+                let Some((_, next)) = self.nodes[node].edges.iter().find(|(edge, _)| edge == byte) else {
+                    return self.texts[id].fits(&text[start..], more);
+                };
+                node = *next;
+                if self.nodes[node].text.is_none_or(|(_, n_back)| n_back == 0) {
+                    return true;
+                }
+            }
+            return true;
+        }
+        self.texts[id].fits(&text[start..], more)
     }
 
     /// The text that a position is in, or can be, before the byte `at`; and where it began.
@@ -185,7 +231,7 @@ impl Structure {
     pub fn text_at(&self, position: Position, at: usize) -> Option<(usize, usize)> {
         match position {
             Position::Node(node) => self.nodes[node].text.map(|(id, n_back)| (id, at - n_back)),
-            Position::Text { text, start } => Some((text, start)),
+            Position::Text { text, start, .. } => Some((text, start)),
             Position::Value { .. } => None,
         }
     }
@@ -195,16 +241,22 @@ impl Text {
     /// How many of the last bytes of `text` are the beginning of `stop`.
     #[must_use]
     pub fn begun(text: &[u8], stop: &[u8]) -> usize {
-        (0..stop.len()).rev().find(|n| text.ends_with(&stop[..*n])).unwrap_or(0)
+        let tail = &text[text.len() - text.len().min(stop.len().saturating_sub(1))..];
+        let begins = |at: &usize| stop.first() == Some(&tail[*at]) && stop.starts_with(&tail[*at..]);
+        (0..tail.len()).find(begins).map_or(0, |at| tail.len() - at)
     }
 
-    /// Whether it has too many characters, even if its end turns out to be the beginning of a stop.
-    fn is_too_long(&self, text: &[u8]) -> bool {
-        let Some(max) = self.max_chars.filter(|max| text.len() > *max) else { return false };
-        n_chars(text) > max && {
-            let n_begun = self.stops.iter().map(|(stop, _)| Self::begun(text, stop)).max().unwrap_or(0);
-            n_chars(&text[..text.len() - n_begun]) > max
-        }
+    /// Whether it has too many characters.
+    fn exceeds(&self, text: &[u8]) -> bool {
+        self.max_chars.is_some_and(|max| text.len() > max && n_chars(text) > max)
+    }
+
+    /// The same of a text with `n` characters, even if its end turns out to be the beginning of a stop.
+    fn is_too_long(&self, text: &[u8], n: usize) -> bool {
+        self.max_chars.is_some_and(|max| {
+            let begun = |(stop, _): &(Vec<u8>, usize)| n_chars(&stop[..Self::begun(text, stop)]);
+            n > max && n - self.stops.iter().map(begun).max().unwrap_or(0) > max
+        })
     }
 
     /// How many characters `text`, which is one so far, may still get.
@@ -214,20 +266,18 @@ impl Text {
     }
 
     /// Whether `text` may go on with `more`.
-    #[must_use]
-    pub fn fits(&self, text: &[u8], more: &[u8]) -> bool {
-        let Some(max) = self.max_chars else { return true };
+    fn fits(&self, text: &[u8], more: &[u8]) -> bool {
         // Why no more of it: it is asked for many tokens.
         let longest = self.stops.iter().map(|(stop, _)| stop.len()).max().unwrap_or(0);
-        let (before, tail) = text.split_at(text.len() - longest.min(text.len()));
-        let short = Self { max_chars: Some(max.saturating_sub(n_chars(before))), ..self.clone() };
-        let mut tail = tail.to_vec();
+        let mut tail = text[text.len() - longest.min(text.len())..].to_vec();
+        let mut n = n_chars(text);
         for byte in more {
             tail.push(*byte);
+            n += n_chars(&[*byte]);
             if self.stops.iter().any(|(stop, _)| tail.ends_with(stop)) {
                 return true;
             }
-            if short.is_too_long(&tail) {
+            if self.is_too_long(&tail, n) {
                 return false;
             }
         }
@@ -315,7 +365,7 @@ mod tests {
         assert_eq!(parts, expected);
         for n in 0..text.len() {
             let is_whole = structure.read(&text[..n], |_| ());
-            let is_in_text = [0..6, 25..30].iter().any(|text| text.contains(&n));
+            let is_in_text = [0..5, 25..30].iter().any(|text| text.contains(&n));
             assert_eq!(is_whole, is_in_text, "{n}");
         }
         for wrong in ["bad", "x bad", "12345", "1234<x", "<a>{}</a>éééé<</", "<a>x", "<a>{} ", "<a>true1", "<a>1</b"]
@@ -323,9 +373,11 @@ mod tests {
             assert_eq!(structure.walk(wrong.as_bytes(), |_| ()), None, "{wrong}");
         }
         assert!(structure.walk("<a>{}</a>éééé<a".as_bytes(), |_| ()).is_some());
-        let text = &structure.texts[0];
         let more = [&b"d"[..], b"<", b"<a", b"<a>{", b"de", b"d<a>", b"<b"];
-        assert_eq!(more.map(|more| text.fits(b"abc", more)), [true, true, true, true, false, true, false]);
+        assert_eq!(
+            more.map(|more| structure.fits(Position::Text { text: 0, start: 0, n_chars: 3 }, b"abc", more)),
+            [true, true, true, true, false, true, false]
+        );
         assert_eq!(structure.walk(b"<a>12", |_| ()), Some(Position::Value { value: 0, start: 3, next: 2 }));
     }
 }

@@ -329,6 +329,24 @@ fn what_cannot_be_enforced_is_refused() {
             "another schema",
         ),
         (
+            of_format(json!({"type": "regex", "pattern": ".*", "excludes": ["x"]})),
+            "response_format.format.excludes",
+            "Unknown parameter",
+        ),
+        (
+            of_format(json!({"type": "or", "elements": [
+                {"type": "sequence", "elements": [{"type": "regex", "pattern": "a*"}, {"type": "const_string", "value": "bc"}]},
+                {"type": "const_string", "value": "b"},
+            ]})),
+            "response_format.format.elements[0].elements[0].pattern",
+            "may begin with 'b'",
+        ),
+        (
+            sequence(json!([schema(json!({"type": "number"})), any])),
+            "response_format.format.elements[0].json_schema",
+            "put a tag between",
+        ),
+        (
             of_format(json!({"type": "repeat", "min": 3, "max": 2, "content": any})),
             "response_format.format.max",
             "smaller than 'min'",
@@ -344,6 +362,29 @@ fn what_cannot_be_enforced_is_refused() {
     }
 }
 
+/// Bounds on texts let the answer end, and what stands in a text's place begin.
+#[test]
+fn bounded_texts_end_where_they_may() {
+    let bounded = |n: u32| json!({"type": "any_text", "max_chars": n});
+    let tag_or_text =
+        json!({"type": "or", "elements": [tag("<tool>", schema(json!({"type": "integer"})), "</tool>"), bounded(3)]});
+    for (format, script, expected) in [
+        (bounded(10), "Yes", "Yes"),
+        (bounded(3), "Yes, of course", "Yes"),
+        (bounded(4), "äöüßé", "äöüß"),
+        (tag_or_text.clone(), "<tool>7</tool>", "<tool>7</tool>"),
+        (tag_or_text, "No!", "No!"),
+        (tag("<a>", bounded(2), "</a>"), "<a>ab</a>", "<a>ab</a>"),
+        (tag("<a>", bounded(2), "</a>"), "<a>ab</", "<a>ab</a>"),
+    ] {
+        let server = TestServer::start(Setup::scripted(script));
+        let mut body = chat_body(json!({"max_tokens": 100}));
+        body.as_object_mut().unwrap().extend(of_format(format).as_object().unwrap().clone());
+        let answer = server.chat(&body);
+        assert_eq!((answer.content(), answer.finish_reason()), (expected, "stop"), "{body}");
+    }
+}
+
 /// Formats that multiply are refused, or compiled, in time.
 #[test]
 fn large_formats_have_bounds() {
@@ -356,6 +397,18 @@ fn large_formats_have_bounds() {
         let tags: Vec<Value> = (0..n).map(|i| tag(&format!("<f={i:04}>"), schema(schema_of(i)), "</f>")).collect();
         of_format(json!({"type": "triggered_tags", "triggers": ["<f="], "tags": tags}))
     };
+    let nest = |n: usize, inner: Value, around: &dyn Fn(Value) -> Value| (0..n).fold(inner, |inner, _| around(inner));
+    let plus = |content: Value| json!({"type": "plus", "content": content});
+    let in_sequence = |content: Value| json!({"type": "star", "content": {"type": "sequence", "elements": [content]}});
+    let hundredfold = |content: Value| json!({"type": "repeat", "min": 10_000, "max": 10_000, "content": content});
+    let letter = json!({"type": "const_string", "value": "a"});
+    let times = |n: usize, content: Value| json!({"type": "repeat", "min": n, "max": n, "content": content});
+    let megabyte = "x".repeat(1 << 20);
+    let words: Vec<Value> = (0..10_000).map(|i| json!({"type": "const_string", "value": format!("w{i};")})).collect();
+    let words = json!({"type": "or", "elements": words});
+    let pattern = json!({"type": "regex", "pattern": "[a-z]+"});
+    let references: Vec<Value> = (0..10_000).map(|_| json!({"$ref": "#"})).collect();
+    let referring = json!({"anyOf": references, "$ref": "#/$defs/s", "$defs": {"s": {"type": "string"}}});
     let doubling: String = (0..60).map(|i| format!("r{i} ::= r{} r{}\n", i + 1, i + 1)).collect();
     let doubling = format!("root ::= r0\n{doubling}r60 ::= \"a\"\n");
     for (fields, status) in [
@@ -370,6 +423,16 @@ fn large_formats_have_bounds() {
         ),
         (of_format(tag("<a>", json!({"type": "any_text", "max_chars": 4000}), "</a>")), 200),
         (of_format(json!({"type": "const_string", "value": "x".repeat(30_000)})), 400),
+        (of_format(nest(35, pattern.clone(), &plus)), 200),
+        (of_format(nest(30, letter, &in_sequence)), 200),
+        (of_format(nest(5, json!({"type": "const_string", "value": ""}), &hundredfold)), 400),
+        (of_format(times(5_000, json!({"type": "const_string", "value": megabyte}))), 400),
+        (of_format(times(5_000, tag("<a>", json!({"type": "any_text", "excludes": [megabyte]}), "</a>"))), 400),
+        (of_format(json!({"type": "sequence", "elements": [{"type": "any_text"}, words]})), 400),
+        (of_format(json!({"type": "sequence", "elements": [pattern, words]})), 400),
+        (of_format(json!({"type": "or", "elements": [pattern, words]})), 400),
+        (of_format(json!({"type": "star", "content": words})), 400),
+        (of_format(json!({"type": "sequence", "elements": [schema(referring), {"type": "any_text"}]})), 400),
     ] {
         let mut body = chat_body(json!({"max_tokens": 50}));
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -436,14 +499,14 @@ fn formats() -> impl Strategy<Value = Format> {
 }
 
 /// A format that compiles, with what judges its answers; nothing where it is refused.
-fn compiled(format: &Format, compiler: &Compiler) -> Option<(Arc<Compiled>, Judge)> {
+fn compiled(format: &Format, compiler: &Compiler, open: &str) -> Option<(Arc<Compiled>, Judge)> {
     let parts = Arc::new(Parts::of(format).ok()?);
     let documents: Vec<Arc<Document>> = parts
         .schemas
         .iter()
         .map(|(_, schema)| Arc::new(Document::parse(schema.clone(), Default::default()).unwrap()))
         .collect();
-    let around = Default::default();
+    let around = (open.as_bytes().to_vec(), Vec::new());
     let spec = Layout { preamble: None, around: &around }.parts(&parts, &documents, Style::default());
     let compiled = compiler.compile(&spec).unwrap_or_else(|error| panic!("{error}\n{}", spec.lark));
     let checks = documents.iter().map(|document| Arc::new(Check::of(document).unwrap())).collect();
@@ -468,14 +531,15 @@ fn changed(text: &str, rng: &mut ChaCha8Rng) -> String {
 }
 
 /// Walks at random; at each place the answer can be ended, and what may end is valid.
-fn walk(compiled: &Compiled, judge: &Judge, vocab: &Vocab, seed: u64) -> Result<(), TestCaseError> {
+fn walk(compiled: &Compiled, judge: &Judge, vocab: &Vocab, (open, seed): (&str, u64)) -> Result<(), TestCaseError> {
+    let holds = |text: &str| text.strip_prefix(open).is_some_and(|content| judge.holds(content));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut matcher = compiled.matcher();
     let mut text: Vec<u8> = Vec::new();
     for _ in 0..40 {
         let shown = String::from_utf8_lossy(&text).into_owned();
         if matcher.is_accepting().unwrap() {
-            prop_assert!(judge.holds(&shown), "{shown:?} may end, but is not valid");
+            prop_assert!(holds(&shown), "{shown:?} may end, but is not valid");
         }
         // As the engine does: what the guard may yet take back need not have an ending.
         let ended = (0..=matcher.n_unsettled()).find_map(|n| Some((n, matcher.closing_tokens_before(n)?)));
@@ -485,7 +549,7 @@ fn walk(compiled: &Compiled, judge: &Judge, vocab: &Vocab, seed: u64) -> Result<
         let ending: Vec<u8> = ending.iter().flat_map(|token| vocab.bytes(*token)).copied().collect();
         let whole = String::from_utf8([&text[..kept], &ending].concat());
         prop_assert!(whole.is_ok());
-        prop_assert!(judge.holds(whole.as_ref().unwrap()), "{shown:?} is ended as {whole:?}");
+        prop_assert!(holds(whole.as_ref().unwrap()), "{shown:?} is ended as {whole:?}");
         let mut follower = compiled.matcher();
         for byte in whole.as_ref().unwrap().bytes() {
             prop_assert!(
@@ -495,7 +559,7 @@ fn walk(compiled: &Compiled, judge: &Judge, vocab: &Vocab, seed: u64) -> Result<
         }
         // What is changed a little and is an answer all the same, the mask allows.
         let changed = changed(whole.as_ref().unwrap(), &mut rng);
-        if judge.holds(&changed) {
+        if holds(&changed) {
             let mut follower = compiled.matcher();
             let takes = |byte: u8| follower.accept(u32::from(byte)).is_ok_and(|verdict| verdict == Verdict::Taken);
             prop_assert!(changed.bytes().all(takes), "the mask refuses {changed:?}");
@@ -508,7 +572,7 @@ fn walk(compiled: &Compiled, judge: &Judge, vocab: &Vocab, seed: u64) -> Result<
         let mut allowed: Vec<TokenId> = Vec::new();
         mask.for_each(|token| {
             allowed.extend(
-                (token < 256 && b"<a>/b{\"k:[12, ]}x.5truefals\n\xC3\xA9".contains(&u8::try_from(token).unwrap()))
+                (token < 256 && b"@<a>/b{\"k:[12, ]}x.5truefals\n\xC3\xA9".contains(&u8::try_from(token).unwrap()))
                     .then_some(token),
             )
         });
@@ -532,9 +596,10 @@ fn random_formats_mean_one_thing() {
     });
     runner
         .run(&(formats(), any::<u64>()), |(format, seed)| {
-            let Some((compiled, judge)) = compiled(&format, &compiler) else { return Ok(()) };
+            let open = if seed % 2 == 0 { "" } else { "@@" };
+            let Some((compiled, judge)) = compiled(&format, &compiler, open) else { return Ok(()) };
             n_compiled.set(n_compiled.get() + 1);
-            (0..3).try_for_each(|i| walk(&compiled, &judge, &vocab, seed.wrapping_add(i)))
+            (0..3).try_for_each(|i| walk(&compiled, &judge, &vocab, (open, seed.wrapping_add(i))))
         })
         .unwrap();
     assert!(n_compiled.get() > 60, "only {} formats were taken", n_compiled.get());

@@ -73,7 +73,7 @@ fn thoughts_stand_apart_from_the_answer_in_every_mode() {
 fn answers_of_several_parts_begin_behind_the_thought() {
     let tag = json!({"type": "tag", "begin": "<f>", "content": {"type": "json_schema", "json_schema": {"type": "array", "uniqueItems": true}}, "end": "</f>"});
     let format = json!({"type": "triggered_tags", "triggers": ["<f>"], "tags": [tag]});
-    let body = chat_body(json!({"response_format": {"type": "structural_tag", "format": format}}));
+    let body = chat_body(json!({"response_format": {"type": "structural_tag", "format": format.clone()}}));
     for (template, opened) in [(BY_MODEL, "<think>\n"), (BY_PROMPT, "")] {
         let thought = "Well <f>[1, 1</f>";
         let server = server(template, &format!("{opened}{thought}\n</think>See <f>[1, 1, 2]</f> there"));
@@ -88,6 +88,12 @@ fn answers_of_several_parts_begin_behind_the_thought() {
         );
         assert!(!rest.contains("<f>"), "{said}");
     }
+    // A format that begins as thinking does means an answer.
+    let thought = json!({"type": "tag", "begin": "<think>", "content": {"type": "any_text"}, "end": "</think>"});
+    let both = json!({"type": "sequence", "elements": [thought, format]});
+    let own = chat_body(json!({"response_format": {"type": "structural_tag", "format": both}}));
+    let text = "<think>Well</think>See <f>[1]</f>";
+    assert_eq!(ask(&server(BY_MODEL, text), &own).1, text);
     for text in ["See <f>[]</f>", "<f>[]</f>", "<thin air <f>[7]</f>"] {
         let server = server(BY_MODEL, text);
         assert_eq!(ask(&server, &body).1, text);

@@ -61,12 +61,14 @@ fn read_object(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
     all_known(&f)?;
     // Why: where one schema, pattern or grammar is all there is, more can be done with it.
     let inner = item.object()?;
-    match inner.required("type")?.string()? {
-        "json_schema" if is_plain(&inner)? => constraints::json(&inner.required("json_schema")?),
-        "regex" => constraints::regex(&inner.required("pattern")?),
-        "grammar" => constraints::grammar(&inner.required("grammar")?),
-        _ => Ok(ResponseFormat::StructuralTag { format: read_format(&item)? }),
-    }
+    let alone = match inner.required("type")?.string()? {
+        "json_schema" if is_plain(&inner)? => constraints::json(&inner.required("json_schema")?)?,
+        "regex" => constraints::regex(&inner.required("pattern")?)?,
+        "grammar" => constraints::grammar(&inner.required("grammar")?)?,
+        _ => return Ok(ResponseFormat::StructuralTag { format: read_format(&item)? }),
+    };
+    all_known(&inner)?;
+    Ok(alone)
 }
 
 /// The form without a `format`. Source: XGrammar until 0.1.24; SGLang's documentation shows it.

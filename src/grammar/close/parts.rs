@@ -67,11 +67,11 @@ impl PartsCloser {
                 let ending = self.values.get(value)?.0.close(&text[start..])?;
                 self.lead_on_from(text, ending, next).filter(|ending| is_whole(ending))
             }
-            Position::Text { text: id, start } => {
+            Position::Text { text: id, start, .. } => {
                 let mut ends = self.ends_of(id);
                 ends.sort_by_key(|(cost, _)| *cost);
                 ends.into_iter().find_map(|(_, stop)| {
-                    self.in_text(id, stop, &text[start..]).find_map(|ending| {
+                    self.in_text(id, stop, &text[start..]).into_iter().find_map(|ending| {
                         let ending = match stop {
                             None => ending,
                             Some(k) => self.lead_on_from(text, ending, structure.texts[id].stops[k].1)?,
@@ -98,35 +98,59 @@ impl PartsCloser {
         self.values.iter().map(value).max().unwrap_or(0).max(text) + around
     }
 
-    /// `ending` and the shortest way from `node`, which it leads to.
-    fn lead_on_from(&self, text: &[u8], mut ending: Vec<u8>, mut node: usize) -> Option<Vec<u8>> {
+    /// `ending` and the shortest way from `node`, to which it leads behind `text`.
+    fn lead_on_from(&self, text: &[u8], ending: Vec<u8>, mut node: usize) -> Option<Vec<u8>> {
+        let structure = &self.parts.structure;
+        let mut whole = [text, &ending].concat();
         loop {
+            let n = whole.len();
             match self.ways.get(node)?.as_ref()?.step {
-                Step::End => return Some(ending),
+                Step::End => return Some(whole.split_off(text.len())),
                 Step::Byte(byte, next) => {
-                    ending.push(byte);
+                    whole.push(byte);
                     node = next;
                 }
                 Step::Value(value, next) => {
-                    ending.extend(self.values.get(value)?.0.close(b"")?);
+                    whole.extend(self.values.get(value)?.0.close(b"")?);
                     node = next;
                 }
                 Step::Text(id, stop) => {
-                    let there = &self.parts.structure.nodes[node];
-                    let n_back = there.text?.1;
-                    let so_far = [text, &ending].concat();
-                    let begun = &so_far[so_far.len().checked_sub(n_back)?..];
-                    // Why not an edge: it leads into what stands there in place of the text.
-                    let is_edge = |byte: &u8| there.edges.iter().any(|(edge, _)| edge == byte);
-                    let is_text = |ending: &Vec<u8>| {
-                        !ending.first().is_some_and(is_edge) && std::str::from_utf8(&[begun, ending].concat()).is_ok()
-                    };
-                    ending.extend(self.in_text(id, stop, begun).find(is_text)?);
-                    match stop {
-                        None => return Some(ending),
-                        Some(k) => node = self.parts.structure.texts[id].stops[k].1,
+                    let (_, n_back) = structure.nodes[node].text?;
+                    let ends = self.in_text(id, stop, &whole[n.checked_sub(n_back)?..]);
+                    let found = ends.into_iter().any(|more| {
+                        whole.truncate(n);
+                        whole.extend(more);
+                        self.has_led(&whole, (node, n), (id, stop))
+                    });
+                    match (found, stop) {
+                        (true, None) => return Some(whole.split_off(text.len())),
+                        (true, Some(k)) => node = structure.texts[id].stops[k].1,
+                        (false, _) => {
+                            // What stands there in place of the text.
+                            whole.truncate(n);
+                            let cost = |(_, next): &&(u8, usize)| self.ways[*next].map_or(u64::MAX, |way| way.cost);
+                            let (byte, next) = structure.nodes[node].edges.iter().min_by_key(cost)?;
+                            whole.push(*byte);
+                            node = *next;
+                        }
                     }
                 }
+            }
+        }
+    }
+
+    /// Whether `whole`, of which `n` bytes lead to `node`, ends this text in this way.
+    fn has_led(&self, whole: &[u8], (node, n): (usize, usize), (id, stop): (usize, Option<usize>)) -> bool {
+        let structure = &self.parts.structure;
+        let Some(reached) = structure.walk_from((Position::Node(node), n), whole, |_| ()) else { return false };
+        match stop {
+            Some(k) => reached == Position::Node(structure.texts[id].stops[k].1),
+            // Why read: the end of the answer must not break off in a character.
+            None => {
+                let open = structure.text_at(reached, whole.len());
+                let is_open =
+                    open.is_some_and(|(open, start)| open == id && std::str::from_utf8(&whole[start..]).is_ok());
+                is_open && structure.keeps_bounds(reached, whole)
             }
         }
     }
@@ -137,23 +161,21 @@ impl PartsCloser {
     }
 
     /// Endings of a text of which `begun` is there, with the stop.
-    fn in_text(&self, id: usize, stop: Option<usize>, begun: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    fn in_text(&self, id: usize, stop: Option<usize>, begun: &[u8]) -> Vec<Vec<u8>> {
         let text = &self.parts.structure.texts[id];
         let stop_bytes = stop.map_or(&b""[..], |k| &text.stops[k].0);
         let Some(lang) = &self.parts.langs[id] else {
             let rest = stop_bytes[Text::begun(begun, stop_bytes)..].to_vec();
             let missing = rest_of_char(begun);
             let filled = |filler: &&str| [missing.as_slice(), filler.as_bytes(), stop_bytes].concat();
-            let found: Vec<Vec<u8>> = std::iter::once(rest).chain(FILLERS.iter().map(filled)).collect();
-            return found.into_iter();
+            return std::iter::once(rest).chain(FILLERS.iter().map(filled)).collect();
         };
         if stop.is_none() && begun.is_empty() && lang.is_nullable() {
-            return vec![Vec::new()].into_iter();
+            return vec![Vec::new()];
         }
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         let texts = ends.entry((id, stop)).or_insert_with(|| scalar::Texts::of(&ended(text, Some(lang), stop)));
-        let found = texts.as_mut().map(|texts| texts.endings(begun, 1, |_| true)).unwrap_or_default();
-        found.into_iter()
+        texts.as_mut().map(|texts| texts.endings(begun, 1, |_| true)).unwrap_or_default()
     }
 }
 
@@ -178,7 +200,7 @@ fn rest_of_char(text: &[u8]) -> Vec<u8> {
 
 /// Whether there is a text that matches `ast`, as far as that can be found out.
 pub(in crate::grammar) fn is_satisfiable(ast: &RegexAst) -> bool {
-    scalar::Texts::of(ast).is_none_or(|mut texts| !texts.endings(b"", 1, |_| true).is_empty())
+    scalar::Texts::of(ast).is_none_or(|mut texts| !texts.is_surely_empty())
 }
 
 fn ends_of(structure: &Structure, id: usize, cost: &dyn Fn(usize) -> Option<u64>) -> Vec<(u64, Option<usize>)> {

@@ -65,6 +65,29 @@ impl Texts {
         self.regex.is_match_bytes(text)
     }
 
+    /// Whether it has been found out that there is none.
+    pub(super) fn is_surely_empty(&mut self) -> bool {
+        let mut open = vec![self.regex.initial_state()];
+        let mut seen: HashSet<StateID> = open.iter().copied().collect();
+        let mut n_steps = 0;
+        while let Some(state) = open.pop() {
+            if self.regex.is_accepting(state) {
+                return false;
+            }
+            for byte in &self.alphabet {
+                n_steps += 1;
+                let next = self.regex.transition(state, *byte);
+                if n_steps > MAX_STEPS {
+                    return false;
+                }
+                if !next.is_dead() && seen.insert(next) {
+                    open.push(next);
+                }
+            }
+        }
+        true
+    }
+
     /// Endings that make `start` one of them, shortest first, at most `n`, for which `is_wanted` holds.
     pub(super) fn endings(&mut self, start: &[u8], n: usize, mut is_wanted: impl FnMut(&[u8]) -> bool) -> Vec<Vec<u8>> {
         let initial = self.regex.initial_state();

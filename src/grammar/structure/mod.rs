@@ -129,6 +129,20 @@ impl Parts {
         nodes::build(plan::plan(format)?)
     }
 
+    /// Whether an answer may begin with a literal of the format that `text` begins with, or that begins with `text`.
+    #[must_use]
+    pub fn may_begin_with(&self, text: &[u8]) -> bool {
+        let mut node = 0;
+        for (i, byte) in text.iter().enumerate() {
+            let there = &self.structure.nodes[node];
+            match there.edges.iter().find(|(edge, _)| edge == byte) {
+                Some((_, next)) => node = *next,
+                None => return i > 0 && (there.value.is_some() || there.text.is_some_and(|(_, n_back)| n_back == 0)),
+            }
+        }
+        true
+    }
+
     /// The names of its schemas in a [`super::Spec`], in their order.
     pub(super) fn named(&self) -> impl Iterator<Item = String> {
         (0..self.schemas.len()).map(Self::schema_name)

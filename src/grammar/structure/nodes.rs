@@ -1,18 +1,29 @@
 //! States as an automaton: each node is all that may come at one place. What one byte could mean twice is refused.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use llguidance::derivre::RegexAst;
+
 use super::number::{self, may_be_number};
 use super::plan::{Plan, State};
-use super::write::{beginning, ended};
+use super::write::{beginning, ended, up_to_stop};
 use super::{FormatError, Parts};
 use crate::grammar::close::is_satisfiable;
-use crate::guard::{Node, Structure, Text, begins_json, find};
+use crate::guard::{Node, Structure, Text, begins_json};
 use crate::schema::pattern::Lang;
 
 /// Nodes of one automaton.
 const MAX_NODES: usize = 20_000;
+/// States that are looked at.
+const MAX_LOOKS: usize = 5_000_000;
+/// Automata that are made to find out whether patterns meet what stands beside them.
+const MAX_AUTOMATA: usize = 200;
+/// Bytes of what ends a text, or must not be in it.
+const MAX_STOP_BYTES: usize = 1_024;
+/// What may end one text: each is followed beside all others.
+const MAX_STOPS: usize = 256;
 /// Literals at all nodes together.
 const MAX_LITERALS: usize = 1_000_000;
 
@@ -38,6 +49,8 @@ pub(super) fn build(plan: Plan) -> Result<Parts, FormatError> {
         open: Vec::new(),
         open_texts: Vec::new(),
         n_literals: 0,
+        n_looks: Cell::new(0),
+        n_automata: Cell::new(0),
     };
     let start = builder.closure(&[plan.start], Vec::new())?;
     builder.node(start)?;
@@ -64,6 +77,9 @@ struct Builder<'p> {
     open: Vec<(usize, Place)>,
     open_texts: Vec<(usize, usize)>,
     n_literals: usize,
+    /// States that were looked at, and automata that were made.
+    n_looks: Cell<usize>,
+    n_automata: Cell<usize>,
 }
 
 impl Builder<'_> {
@@ -78,6 +94,10 @@ impl Builder<'_> {
         while let Some(id) = open.pop() {
             if !seen.insert(id) {
                 continue;
+            }
+            self.n_looks.set(self.n_looks.get() + 1);
+            if self.n_looks.get() > MAX_LOOKS {
+                return Err(FormatError::new(&self.plan.at, "too many parts may follow one another in any order"));
             }
             match &self.plan.states[id] {
                 State::Fork(ways) => open.extend(ways),
@@ -195,7 +215,14 @@ impl Builder<'_> {
         let mut ends = stops.literals.iter().map(|(stop, _)| self.literal(*stop).0);
         let may_end =
             ends.any(|end| begun.ends_with(end)) || text.excluded.iter().any(|word| begun.ends_with(word.as_bytes()));
-        let may_begin = is_whole && text.lang.as_ref().is_some_and(|lang| is_satisfiable(&beginning(lang, begun)));
+        let mut may_begin = false;
+        if let (true, Some(lang)) = (is_whole, &text.lang) {
+            may_begin = self.is_possible(&beginning(lang, begun), &text.at)?;
+            for (stop, _) in &stops.literals {
+                may_begin = may_begin
+                    || self.is_possible(&beginning(&up_to_stop(lang, self.literal(*stop).0), begun), &text.at)?;
+            }
+        }
         if may_end || may_begin {
             let shown = String::from_utf8_lossy(begun);
             let how = if may_end { "end" } else { "begin" };
@@ -205,6 +232,15 @@ impl Builder<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Whether a text matches `ast`, or that is not found out.
+    fn is_possible(&self, ast: &RegexAst, at: &str) -> Result<bool, FormatError> {
+        self.n_automata.set(self.n_automata.get() + 1);
+        if self.n_automata.get() > MAX_AUTOMATA {
+            return Err(FormatError::new(at, "too many literal texts stand beside patterns, or end them"));
+        }
+        Ok(is_satisfiable(ast))
     }
 
     fn text(&mut self, state: usize) -> usize {
@@ -236,21 +272,37 @@ impl Builder<'_> {
             let (bytes, next) = self.literal(*literal);
             stops.entry(bytes).or_default().push(next);
         }
+        if stops.len() > MAX_STOPS {
+            return refuse(format!(
+                "more than {MAX_STOPS} different texts may end this; let tags begin alike, and name that as the trigger"
+            ));
+        }
         let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        fn text_of(bytes: &[u8]) -> &str {
+            std::str::from_utf8(bytes).expect("literals are text")
+        }
+        let holds = |a: &[u8], b: &[u8]| text_of(a).contains(text_of(b));
+        let is_long = |word: &[u8]| word.len() > MAX_STOP_BYTES;
+        if stops.keys().any(|stop| is_long(stop)) || text.excluded.iter().any(|word| is_long(word.as_bytes())) {
+            return refuse(format!("what ends it, or must not be in it, has more than {MAX_STOP_BYTES} bytes"));
+        }
+        if text.excluded.len() > MAX_STOPS {
+            return refuse(format!("more than {MAX_STOPS} texts are excluded"));
+        }
         for stop in stops.keys() {
-            if let Some(other) = stops.keys().find(|other| other != &stop && find(stop, other).is_some()) {
+            if let Some(other) = stops.keys().find(|other| other != &stop && holds(stop, other)) {
                 return refuse(format!("'{}' ends the text before '{}' could", shown(other), shown(stop)));
             }
         }
         let mut excluded = Vec::new();
         for word in &text.excluded {
             let word = word.as_bytes();
-            match stops.keys().find(|stop| find(stop, word).is_some() && **stop != word) {
+            match stops.keys().find(|stop| holds(stop, word) && **stop != word) {
                 Some(stop) => {
                     return refuse(format!("'{}' is excluded, but '{}' must end the text", shown(word), shown(stop)));
                 }
                 // Why not: the text ends there.
-                None if stops.keys().any(|stop| find(word, stop).is_some()) => {}
+                None if stops.keys().any(|stop| holds(word, stop)) => {}
                 None => excluded.push(word.to_vec()),
             }
         }
@@ -264,9 +316,9 @@ impl Builder<'_> {
         }
         let mut made = Text { stops: ends, excluded, max_chars, may_end: behind.is_end };
         if let Some(lang) = &text.lang {
-            let can_end = |stop| is_satisfiable(&ended(&made, Some(lang), stop));
-            let stopping: Vec<bool> = (0..made.stops.len()).map(|k| can_end(Some(k))).collect();
-            let may_end = made.may_end && (lang.is_nullable() || can_end(None));
+            let can_end = |stop| self.is_possible(&ended(&made, Some(lang), stop), &text.at);
+            let stopping: Vec<bool> = (0..made.stops.len()).map(|k| can_end(Some(k))).collect::<Result<_, _>>()?;
+            let may_end = made.may_end && (lang.is_nullable() || can_end(None)?);
             if !may_end && !stopping.contains(&true) {
                 return refuse("what follows this ends it before it is whole".to_owned());
             }

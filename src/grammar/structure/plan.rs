@@ -1,5 +1,7 @@
 //! A format as states: literals, texts and values, each with what comes behind it.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::{Format, FormatError, Kind, Rule};
@@ -44,10 +46,23 @@ pub(super) struct Plan {
     pub(super) schemas: Vec<(String, Value)>,
     /// Whether keys may come in any order.
     pub(super) any_order: bool,
+    /// Schemas by where they stand in the format, and by their text.
+    known: HashMap<*const Value, usize>,
+    by_text: HashMap<String, usize>,
+    /// Formats that were looked at, and bytes of what is in them, as often as it is repeated.
+    n_steps: usize,
+    n_bytes: usize,
 }
 
+/// Parts of one pattern.
+const MAX_PATTERN: usize = 10_000;
 /// States of one plan: repetitions multiply.
 const MAX_STATES: usize = 20_000;
+
+/// Formats that are looked at, as often as they are repeated.
+const MAX_STEPS: usize = 100_000;
+/// Bytes of literals, patterns and excluded texts, as often as they are repeated.
+const MAX_BYTES: usize = 2 << 20;
 
 /// Makes the plan of `format`.
 pub(super) fn plan(format: &Format) -> Result<Plan, FormatError> {
@@ -72,6 +87,15 @@ impl Plan {
     /// Adds `format` in front of `next`.
     fn add(&mut self, format: &Format, next: usize) -> Result<usize, FormatError> {
         let at = format.at.as_str();
+        self.n_steps += 1;
+        self.n_bytes += match &format.kind {
+            Kind::Literal(text) | Kind::Regex(text) | Kind::Grammar(text) => text.len(),
+            Kind::Text { excluded, .. } | Kind::Dispatch { excluded, .. } => excluded.iter().map(String::len).sum(),
+            _ => 0,
+        };
+        if self.n_steps > MAX_STEPS || self.n_bytes > MAX_BYTES {
+            return Err(FormatError::new(at, "the format is too large, repetitions included"));
+        }
         match &format.kind {
             Kind::Literal(text) => self.literal(text, next, at),
             Kind::Regex(_) | Kind::Grammar(_) => self.pattern(lang(format)?, next, at),
@@ -82,11 +106,7 @@ impl Plan {
             }
             Kind::Schema { schema, any_order } => {
                 self.any_order |= any_order;
-                let known = self.schemas.iter().position(|(_, known)| known == schema);
-                let index = known.unwrap_or_else(|| {
-                    self.schemas.push((at.to_owned(), schema.clone()));
-                    self.schemas.len() - 1
-                });
+                let index = self.schema(schema, at);
                 self.push(State::Value(index, next, at.to_owned()), at)
             }
             Kind::Sequence(parts) => self.sequence(&flat(parts), next),
@@ -103,7 +123,7 @@ impl Plan {
                 self.push(State::Fork(ways), at)
             }
             Kind::Repeat { content, separator, min, max } => {
-                if separator.is_empty() && is_regular(content) && is_pattern_at_edge(content) {
+                if is_regular(format) && is_pattern_at_edge(content) {
                     return self.pattern(lang(format)?, next, at);
                 }
                 self.repeat((content, separator), (*min, *max), next, at)
@@ -127,6 +147,20 @@ impl Plan {
         }
     }
 
+    /// The index of a schema; the same for all that read alike.
+    fn schema(&mut self, schema: &Value, at: &str) -> usize {
+        if let Some(index) = self.known.get(&std::ptr::from_ref(schema)) {
+            return *index;
+        }
+        let next = self.schemas.len();
+        let index = *self.by_text.entry(schema.to_string()).or_insert(next);
+        if index == next {
+            self.schemas.push((at.to_owned(), schema.clone()));
+        }
+        self.known.insert(schema, index);
+        index
+    }
+
     fn literal(&mut self, text: &str, next: usize, at: &str) -> Result<usize, FormatError> {
         if text.is_empty() { Ok(next) } else { self.push(State::Literal(text.as_bytes().to_vec(), next), at) }
     }
@@ -135,18 +169,21 @@ impl Plan {
         if lang == Lang::Nothing {
             return Err(FormatError::new(at, "no text matches this"));
         }
+        if lang.size() > MAX_PATTERN {
+            return Err(FormatError::new(at, "the pattern is too large, with the patterns that stand beside it"));
+        }
         let text = TextState { lang: Some(lang), excluded: Vec::new(), max_chars: None, next, at: at.to_owned() };
         self.push(State::Text(text), at)
     }
 
-    /// One part after the other. What stands from the first pattern to the last, with nothing but literals between, is one
-    /// pattern.
+    /// One part after the other. Patterns that stand side by side are one: nothing tells where the first of them ends.
     fn sequence(&mut self, parts: &[&Format], mut next: usize) -> Result<usize, FormatError> {
         let mut n = parts.len();
         while let Some(last) = parts[..n].last() {
-            if is_pattern_at_edge(last) && is_regular(last) {
-                let n_regular = parts[..n].iter().rev().take_while(|part| is_regular(part)).count();
-                let first = (n - n_regular..n).find(|i| is_pattern_at_edge(parts[*i])).unwrap_or(n - 1);
+            let n_patterns =
+                parts[..n].iter().rev().take_while(|part| is_regular(part) && is_pattern_at_edge(part)).count();
+            if n_patterns > 1 {
+                let first = n - n_patterns;
                 let langs = parts[first..n].iter().map(|part| lang(part)).collect::<Result<_, _>>()?;
                 next = self.pattern(Lang::concat(langs), next, &parts[first].at)?;
                 n = first;
@@ -222,7 +259,7 @@ fn is_regular(format: &Format) -> bool {
     match &format.kind {
         Kind::Literal(_) | Kind::Regex(_) | Kind::Grammar(_) => true,
         Kind::Sequence(parts) | Kind::Or(parts) => parts.iter().all(is_regular),
-        Kind::Repeat { content, .. } => is_regular(content),
+        Kind::Repeat { content, separator, .. } => separator.is_empty() && is_regular(content),
         Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => false,
     }
 }
@@ -231,10 +268,11 @@ fn is_regular(format: &Format) -> bool {
 fn is_pattern_at_edge(format: &Format) -> bool {
     match &format.kind {
         Kind::Regex(_) | Kind::Grammar(_) => true,
-        Kind::Sequence(parts) => {
-            let parts = flat(parts);
-            [parts.first(), parts.last()].into_iter().flatten().any(|part| is_pattern_at_edge(part))
-        }
+        Kind::Sequence(parts) => match flat(parts).as_slice() {
+            [] => false,
+            [one] => is_pattern_at_edge(one),
+            [first, .., last] => is_pattern_at_edge(first) || is_pattern_at_edge(last),
+        },
         Kind::Or(parts) => parts.iter().any(is_pattern_at_edge),
         Kind::Repeat { content, .. } => is_pattern_at_edge(content),
         Kind::Literal(_) | Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => false,
@@ -243,8 +281,15 @@ fn is_pattern_at_edge(format: &Format) -> bool {
 
 /// The language of what [`is_regular`].
 fn lang(format: &Format) -> Result<Lang, FormatError> {
+    let lang = unbounded(format)?;
+    if lang.size() > MAX_PATTERN {
+        return Err(FormatError::new(&format.at, "the pattern is too large, repetitions included"));
+    }
+    Ok(lang)
+}
+
+fn unbounded(format: &Format) -> Result<Lang, FormatError> {
     let at = format.at.as_str();
-    let all = |parts: &[Format]| parts.iter().map(lang).collect::<Result<Vec<Lang>, _>>();
     match &format.kind {
         Kind::Literal(text) => Ok(Lang::literal(text)),
         Kind::Regex(pattern) => pattern::whole(pattern).map_err(|error| FormatError::new(at, error.to_string())),
@@ -254,21 +299,12 @@ fn lang(format: &Format) -> Result<Lang, FormatError> {
                              answer it may";
             cfg.language().ok_or_else(|| FormatError::new(at, recursive))
         }
-        Kind::Sequence(parts) => Ok(Lang::concat(all(parts)?)),
-        Kind::Or(parts) => Ok(Lang::or(all(parts)?)),
-        Kind::Repeat { content, separator, min, max } => {
-            let content = lang(content)?;
-            let again = Lang::concat(vec![Lang::literal(separator), content.clone()]);
-            let n_first = (*min).max(1);
-            let rest = Lang::repeat(again, n_first - 1, max.map(|max| max.saturating_sub(1)));
-            let some = Lang::concat(vec![content, rest]);
-            Ok(match (min, max) {
-                (_, Some(0)) => Lang::Empty,
-                (0, _) => Lang::or(vec![some, Lang::Empty]),
-                _ => some,
-            })
+        Kind::Sequence(parts) => Ok(Lang::concat(parts.iter().map(lang).collect::<Result<_, _>>()?)),
+        Kind::Or(parts) => Ok(Lang::or(parts.iter().map(lang).collect::<Result<_, _>>()?)),
+        Kind::Repeat { content, separator, min, max } if separator.is_empty() => {
+            Ok(Lang::repeat(lang(content)?, *min, *max))
         }
-        Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => {
+        Kind::Repeat { .. } | Kind::Schema { .. } | Kind::Text { .. } | Kind::Dispatch { .. } => {
             unreachable!("only what is regular has a language")
         }
     }

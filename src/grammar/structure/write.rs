@@ -3,7 +3,7 @@
 //! The lexer is greedy and never goes back, and it need not: no two terminals that may stand at one place begin alike
 //! without one of them ending there.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use llguidance::derivre::RegexAst;
@@ -118,30 +118,50 @@ impl Lines<'_> {
 
 /// The texts that end with this stop, and with the answer where there is none; those of `lang`, if there is one.
 pub(in crate::grammar) fn ended(text: &Text, lang: Option<&Lang>, stop: Option<usize>) -> RegexAst {
-    let others = text.stops.iter().enumerate().filter(|(k, _)| Some(*k) != stop).map(|(_, (other, _))| other);
-    let words: BTreeSet<String> =
-        others.chain(&text.excluded).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let content = lang.map(|lang| content(lang, Spelling::Raw));
-    let all = match stop {
-        Some(k) => up_to(content.unwrap_or_else(any), lang.is_none(), &String::from_utf8_lossy(&text.stops[k].0)),
+    let some = || RegexAst::Regex("(?s:.+)".to_owned());
+    let literals = |words: &mut dyn Iterator<Item = &Vec<u8>>| -> Vec<RegexAst> {
+        words.map(|word| RegexAst::Literal(String::from_utf8_lossy(word).into_owned())).collect()
+    };
+    let stops = || text.stops.iter().map(|(stop, _)| stop);
+    let mut parts = Vec::new();
+    match stop {
+        Some(k) if text.stops.len() == 1 => {
+            parts.push(up_to(content.unwrap_or_else(any), lang.is_none(), &String::from_utf8_lossy(&text.stops[k].0)));
+        }
+        Some(k) => {
+            let last = RegexAst::Literal(String::from_utf8_lossy(&text.stops[k].0).into_owned());
+            parts.push(RegexAst::Concat(vec![content.unwrap_or_else(any), last]));
+            // Why no stop of them all: then this is the same for each of them, and known once it is looked at.
+            parts.push(not(RegexAst::Concat(vec![any(), RegexAst::Or(literals(&mut stops())), some()])));
+        }
         None => {
-            let some = RegexAst::Regex("(?s:.+)".to_owned());
-            match content {
-                None => some,
-                Some(content) if lang.is_some_and(Lang::is_nullable) => RegexAst::And(vec![content, some]),
-                Some(content) => content,
+            parts.extend(content);
+            if lang.is_none_or(Lang::is_nullable) {
+                parts.push(some());
+            }
+            if !text.stops.is_empty() {
+                parts.push(not(RegexAst::Concat(vec![any(), RegexAst::Or(literals(&mut stops())), any()])));
             }
         }
-    };
-    if words.is_empty() {
-        return all;
     }
-    let holds = words.into_iter().map(RegexAst::Literal).collect();
-    RegexAst::And(vec![all, RegexAst::Not(Box::new(RegexAst::Concat(vec![any(), RegexAst::Or(holds), any()])))])
+    if !text.excluded.is_empty() {
+        parts.push(not(RegexAst::Concat(vec![any(), RegexAst::Or(literals(&mut text.excluded.iter())), any()])));
+    }
+    if parts.len() == 1 { parts.remove(0) } else { RegexAst::And(parts) }
 }
 
 fn any() -> RegexAst {
     RegexAst::Regex("(?s:.*)".to_owned())
+}
+
+fn not(ast: RegexAst) -> RegexAst {
+    RegexAst::Not(Box::new(ast))
+}
+
+/// The texts of `lang`, each with `stop` behind it.
+pub(super) fn up_to_stop(lang: &Lang, stop: &[u8]) -> Lang {
+    Lang::concat(vec![lang.clone(), Lang::literal(&String::from_utf8_lossy(stop))])
 }
 
 /// The texts of `lang` that begin with `begun`.
@@ -156,5 +176,5 @@ fn unlike(text: RegexAst, barred: &[&str]) -> RegexAst {
         return text;
     }
     let begins = barred.iter().map(|text| RegexAst::Literal((*text).to_owned())).collect();
-    RegexAst::And(vec![text, RegexAst::Not(Box::new(RegexAst::Concat(vec![RegexAst::Or(begins), any()])))])
+    RegexAst::And(vec![text, not(RegexAst::Concat(vec![RegexAst::Or(begins), any()]))])
 }

@@ -136,6 +136,12 @@ impl Follower {
     /// # Errors
     /// With the veto; nothing changes.
     pub fn end(&mut self) -> Result<(), Veto> {
+        if let Some((structure, answer, position)) = self.in_parts()
+            && !answer.contains(&0xFF)
+            && !structure.keeps_bounds(position, answer)
+        {
+            return Err(Veto::Length);
+        }
         let State::InWord { start } = self.state else { return Ok(()) };
         self.step();
         let result = self.finish_value(start);
@@ -370,8 +376,8 @@ impl Follower {
     /// How many characters the string or text that is open here may still get, where that is the guard's to say.
     #[must_use]
     pub fn room(&self) -> Option<u64> {
-        if let Some((text, so_far)) = self.bounded_text() {
-            return text.room(so_far).map(|room| room as u64);
+        if let Some(room) = self.room_in_part() {
+            return Some(room as u64);
         }
         let State::InString { is_key: false, n_chars, .. } = self.state else { return None };
         let max = self.watch_of(self.next_watch())?.length?.max?;
@@ -381,8 +387,8 @@ impl Follower {
     /// Whether `bytes` keep the open string or text within its length.
     #[must_use]
     pub fn fits(&self, bytes: &[u8]) -> bool {
-        if let Some((text, so_far)) = self.bounded_text() {
-            return text.fits(so_far, bytes);
+        if let Some((structure, answer, position)) = self.in_parts() {
+            return structure.fits(position, answer, bytes);
         }
         let mut json = Vec::new();
         let bytes = match self.transcoder.clone() {

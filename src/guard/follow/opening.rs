@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Follower, State, Undo};
 use crate::guard::encoding::Encoding;
 use crate::guard::frame::{Frame, Preamble, Stage};
-use crate::guard::structure::{Position, Step, Structure, Text};
+use crate::guard::structure::{Position, Step, Structure};
 use crate::guard::transcode::{Progress, Transcoder};
 use crate::guard::veto::Veto;
 use crate::guard::watch::Watches;
@@ -30,6 +30,8 @@ pub struct Structured {
     pub structure: Arc<Structure>,
     /// What is looked at in the JSON of each of its schemas.
     pub watches: Vec<Arc<Watches>>,
+    /// The bytes before it that belong to no part.
+    pub n_before: usize,
 }
 
 /// A text after which JSON begins.
@@ -45,6 +47,9 @@ pub struct Opening {
     /// How the JSON is written, where it is not written as such.
     pub encoding: Option<Arc<Encoding>>,
 }
+
+/// Bytes of a control token: 0xFF and its number in brackets.
+const MAX_CONTROL_BYTES: usize = 13;
 
 impl Places {
     /// Whether there is nothing to guard anywhere.
@@ -85,7 +90,13 @@ impl Follower {
             }
             // Why: what looked like a preamble and is none has not been followed.
             let behind = self.text.split_off(answer_at);
-            return behind.into_iter().try_for_each(|byte| self.byte(byte));
+            let followed = behind.iter().try_for_each(|byte| self.byte(*byte));
+            if followed.is_err() {
+                // Why: taking a token back cuts the text, and can add nothing to it.
+                self.text.truncate(answer_at);
+                self.text.extend_from_slice(&behind);
+            }
+            return followed;
         }
         if let Some(start) = &places.start
             && let text = self.text[answer_at..].trim_ascii_start()
@@ -102,10 +113,14 @@ impl Follower {
         }
         let answer = &self.text[answer_at..];
         let (before, last) = answer.split_at(answer.len().saturating_sub(1));
-        let ends = |opening: &&Opening| match opening.head.ends_in_name() {
-            false => opening.head.ends(answer),
-            // Why: the name may go on, and be another tool's.
-            true => Frame::ends_name(last) && opening.head.ends(before),
+        let has_begun = self.has_begun;
+        let ends = |opening: &&Opening| {
+            let head = if has_begun { &opening.head } else { &opening.first };
+            match head.ends_in_name() {
+                false => head.ends(answer),
+                // Why: the name may go on, and be another tool's.
+                true => Frame::ends_name(last) && head.ends(before),
+            }
         };
         let Some(opening) = places.after.iter().find(ends) else { return Ok(()) };
         let goes_on = if opening.head.ends_in_name() { self.text.pop() } else { None };
@@ -120,9 +135,16 @@ impl Follower {
     }
 
     /// Goes on in an answer of several parts, which begins at `answer_at`, with the last byte.
-    fn in_structure(&mut self, Structured { structure, watches }: &Structured, answer_at: usize) -> Result<(), Veto> {
+    fn in_structure(&mut self, structured: &Structured, answer_at: usize) -> Result<(), Veto> {
+        let Structured { structure, watches, n_before } = structured;
         let at = self.text.len() - 1;
-        match structure.step(self.position, &self.text[answer_at..]) {
+        let is_outside = at < answer_at + n_before
+            // A control token: what ends the text, or the answer.
+            || self.text[answer_at + n_before..].iter().rev().take(MAX_CONTROL_BYTES).any(|byte| *byte == 0xFF);
+        if is_outside {
+            return Ok(());
+        }
+        match structure.step(self.position, &self.text[answer_at + n_before..]) {
             Step::To(position) => self.position = position,
             Step::Ends { next, .. } => self.position = Position::Node(next),
             Step::Value { value, next } => {
@@ -136,13 +158,26 @@ impl Follower {
         Ok(())
     }
 
-    /// The text of several parts that is open here, and what is there of it; if it has a bound.
-    pub(super) fn bounded_text(&self) -> Option<(&Text, &[u8])> {
-        let structure = &self.places.structure.as_ref()?.structure;
-        let answer = &self.text[self.answer_at?..];
-        let (id, start) = structure.text_at(self.position, answer.len()).filter(|_| self.state == State::Outside)?;
-        let text = &structure.texts[id];
-        text.max_chars.map(|_| (text, &answer[start..]))
+    /// The answer of several parts, as far as it is there, and where in it that ends; nothing in JSON.
+    pub(super) fn in_parts(&self) -> Option<(&Structure, &[u8], Position)> {
+        let Structured { structure, n_before, .. } = self.places.structure.as_ref()?;
+        if self.state != State::Outside {
+            return None;
+        }
+        if let Some(answer_at) = self.answer_at {
+            return Some((structure, self.text.get(answer_at + n_before..)?, self.position));
+        }
+        // What may yet become a preamble may also be the answer.
+        let open = self.places.preamble.as_ref()?.open.as_ref()?;
+        let answer = self.text.get(*n_before..).filter(|_| open.starts_with(&self.text))?;
+        Some((structure, answer, structure.walk(answer, |_| ())?))
+    }
+
+    /// How many characters the text of a part may still get, if it has a bound.
+    pub(super) fn room_in_part(&self) -> Option<usize> {
+        let (structure, answer, position) = self.in_parts()?;
+        let (id, start) = structure.text_at(position, answer.len())?;
+        structure.texts[id].room(&answer[start..])
     }
 
     /// Whether the preamble has ended, or turned out to be none.
