@@ -239,6 +239,13 @@ impl Split {
         let mut open = self.options.format.as_ref().map(|f| f.marker.as_slice());
         let before = &self.options.around.0;
         if !self.is_text && !before.is_empty() {
+            // Why nothing: it breaks off in what stands before a text, a call or a thought.
+            let thought = self.options.preamble.as_ref().and_then(|preamble| preamble.open.as_deref());
+            let headers = [Some(before.as_slice()), open, thought];
+            if is_end && headers.into_iter().flatten().any(|header| header.starts_with(&self.pending)) {
+                self.pending.clear();
+                return false;
+            }
             if self.pending.starts_with(before) {
                 self.pending.drain(..before.len());
                 self.is_text = true;

@@ -47,6 +47,24 @@ fn stops_before_the_stop_string() {
 }
 
 #[test]
+fn what_stands_before_a_text_is_no_part_of_it_even_alone() {
+    let preamble = Preamble { open: Some(b"<c>thought<m>".to_vec()), close: b"<e>".to_vec() };
+    let around = (b"<c>final<m>".to_vec(), Vec::new());
+    let options = SplitOptions { around, preamble: Some(preamble), ..SplitOptions::default() };
+    for (text, content, reasoning) in [
+        ("<c>fi", "", ""),
+        ("<c>thou", "", ""),
+        ("<c>final<m>", "", ""),
+        ("<c>final<m><c>fi", "<c>fi", ""),
+        ("<c>thought<m>well<e><c>fin", "", "well"),
+        ("<c>thought<m>well<e><c>final<m>so", "so", "well"),
+    ] {
+        let (said, _) = whole(options.clone(), &[text.as_bytes()]);
+        assert_eq!((said.content.as_str(), said.reasoning.as_str()), (content, reasoning), "{text}");
+    }
+}
+
+#[test]
 fn text_that_no_call_may_follow_may_hold_the_marker() {
     let options = SplitOptions { format: hermes(), ..SplitOptions::default() };
     for (chunks, content, n_calls) in [

@@ -1,13 +1,15 @@
 //! Answers of several parts: text, JSON and tags, as the structural tags of XGrammar put them together.
 //!
 //! A [`Format`] is what a client asks for. `plan` makes states of it, `nodes` an automaton of the states, so that each
-//! byte has one meaning; what has two is refused. `write` makes Lark of that, `judge` the check of finished answers.
+//! byte has one meaning; what has two is refused (`apart`). `write` makes Lark of that, `judge` the check of finished answers.
 //! Endings are found in `close`.
 
+mod apart;
 mod judge;
 mod nodes;
 mod number;
 mod plan;
+mod regular;
 mod write;
 
 use std::sync::Arc;

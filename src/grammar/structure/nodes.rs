@@ -4,13 +4,9 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use llguidance::derivre::RegexAst;
-
-use super::number::{self, may_be_number};
 use super::plan::{Plan, State};
-use super::write::{beginning, ended, up_to_stop};
+use super::write::ended;
 use super::{FormatError, Parts};
-use crate::grammar::close::is_satisfiable;
 use crate::guard::{Node, Structure, Text, begins_json};
 use crate::schema::pattern::Lang;
 
@@ -18,23 +14,17 @@ use crate::schema::pattern::Lang;
 const MAX_NODES: usize = 20_000;
 /// States that are looked at.
 const MAX_LOOKS: usize = 5_000_000;
-/// Automata that are made to find out whether patterns meet what stands beside them.
-const MAX_AUTOMATA: usize = 200;
-/// Bytes of what ends a text, or must not be in it.
-const MAX_STOP_BYTES: usize = 1_024;
-/// What may end one text: each is followed beside all others.
-const MAX_STOPS: usize = 256;
 /// Literals at all nodes together.
 const MAX_LITERALS: usize = 1_000_000;
 
 /// All that may come at one place.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Place {
+pub(super) struct Place {
     /// Literals, each with the bytes of it that are there already.
-    literals: Vec<(usize, usize)>,
-    value: Option<usize>,
+    pub(super) literals: Vec<(usize, usize)>,
+    pub(super) value: Option<usize>,
     /// A text, by its state, and the bytes of it that are there already.
-    text: Option<(usize, usize)>,
+    pub(super) text: Option<(usize, usize)>,
     is_end: bool,
 }
 
@@ -67,8 +57,8 @@ pub(super) fn build(plan: Plan) -> Result<Parts, FormatError> {
     Ok(Parts { structure: Arc::new(structure), schemas: plan.schemas, any_order: plan.any_order, langs })
 }
 
-struct Builder<'p> {
-    plan: &'p Plan,
+pub(super) struct Builder<'p> {
+    pub(super) plan: &'p Plan,
     structure: Structure,
     langs: Vec<Option<Lang>>,
     known: HashMap<Place, usize>,
@@ -79,12 +69,12 @@ struct Builder<'p> {
     n_literals: usize,
     /// States that were looked at, and automata that were made.
     n_looks: Cell<usize>,
-    n_automata: Cell<usize>,
+    pub(super) n_automata: Cell<usize>,
 }
 
 impl Builder<'_> {
     /// All that `states` lead to without a byte, beside literals that have begun.
-    fn closure(&self, states: &[usize], begun: Vec<(usize, usize)>) -> Result<Place, FormatError> {
+    pub(super) fn closure(&self, states: &[usize], begun: Vec<(usize, usize)>) -> Result<Place, FormatError> {
         let mut place = Place { literals: begun, ..Place::default() };
         let mut seen = HashSet::new();
         let mut open = states.to_vec();
@@ -123,7 +113,7 @@ impl Builder<'_> {
         Ok(place)
     }
 
-    fn literal(&self, id: usize) -> (&[u8], usize) {
+    pub(super) fn literal(&self, id: usize) -> (&[u8], usize) {
         match &self.plan.states[id] {
             State::Literal(bytes, next) => (bytes, *next),
             _ => unreachable!("literals are listed by their states"),
@@ -191,58 +181,6 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A number ends where something stands that cannot belong to it.
-    fn tell_numbers(&self, value: usize, behind: &Place) -> Result<(), FormatError> {
-        let State::Value(schema, _, at) = &self.plan.states[value] else { return Ok(()) };
-        let goes_on = |(literal, _): &(usize, usize)| number::goes_on(self.literal(*literal).0[0]);
-        if behind.value.is_some() {
-            return Err(FormatError::new(at, "JSON may stand directly behind this: put a text between them"));
-        }
-        if (behind.text.is_some() || behind.literals.iter().any(goes_on))
-            && may_be_number(&self.plan.schemas[*schema].1)
-        {
-            let why = "this may be a number, and what follows may begin as the number goes on: put a tag between them";
-            return Err(FormatError::new(at, why));
-        }
-        Ok(())
-    }
-
-    /// A text must not end with `begun`, which may yet become a literal in its place; nor must what matches a pattern begin
-    /// so, where that `is_whole`.
-    fn tell_apart(&self, state: usize, begun: &[u8], is_whole: bool) -> Result<(), FormatError> {
-        let State::Text(text) = &self.plan.states[state] else { return Ok(()) };
-        let stops = self.closure(&[text.next], Vec::new())?;
-        let mut ends = stops.literals.iter().map(|(stop, _)| self.literal(*stop).0);
-        let may_end =
-            ends.any(|end| begun.ends_with(end)) || text.excluded.iter().any(|word| begun.ends_with(word.as_bytes()));
-        let mut may_begin = false;
-        if let (true, Some(lang)) = (is_whole, &text.lang) {
-            may_begin = self.is_possible(&beginning(lang, begun), &text.at)?;
-            for (stop, _) in &stops.literals {
-                may_begin = may_begin
-                    || self.is_possible(&beginning(&up_to_stop(lang, self.literal(*stop).0), begun), &text.at)?;
-            }
-        }
-        if may_end || may_begin {
-            let shown = String::from_utf8_lossy(begun);
-            let how = if may_end { "end" } else { "begin" };
-            return Err(FormatError::new(
-                &text.at,
-                format!("the text may {how} with '{shown}', which may also stand in its place"),
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether a text matches `ast`, or that is not found out.
-    fn is_possible(&self, ast: &RegexAst, at: &str) -> Result<bool, FormatError> {
-        self.n_automata.set(self.n_automata.get() + 1);
-        if self.n_automata.get() > MAX_AUTOMATA {
-            return Err(FormatError::new(at, "too many literal texts stand beside patterns, or end them"));
-        }
-        Ok(is_satisfiable(ast))
-    }
-
     fn text(&mut self, state: usize) -> usize {
         if let Some(id) = self.texts.get(&state) {
             return *id;
@@ -272,40 +210,7 @@ impl Builder<'_> {
             let (bytes, next) = self.literal(*literal);
             stops.entry(bytes).or_default().push(next);
         }
-        if stops.len() > MAX_STOPS {
-            return refuse(format!(
-                "more than {MAX_STOPS} different texts may end this; let tags begin alike, and name that as the trigger"
-            ));
-        }
-        let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        fn text_of(bytes: &[u8]) -> &str {
-            std::str::from_utf8(bytes).expect("literals are text")
-        }
-        let holds = |a: &[u8], b: &[u8]| text_of(a).contains(text_of(b));
-        let is_long = |word: &[u8]| word.len() > MAX_STOP_BYTES;
-        if stops.keys().any(|stop| is_long(stop)) || text.excluded.iter().any(|word| is_long(word.as_bytes())) {
-            return refuse(format!("what ends it, or must not be in it, has more than {MAX_STOP_BYTES} bytes"));
-        }
-        if text.excluded.len() > MAX_STOPS {
-            return refuse(format!("more than {MAX_STOPS} texts are excluded"));
-        }
-        for stop in stops.keys() {
-            if let Some(other) = stops.keys().find(|other| other != &stop && holds(stop, other)) {
-                return refuse(format!("'{}' ends the text before '{}' could", shown(other), shown(stop)));
-            }
-        }
-        let mut excluded = Vec::new();
-        for word in &text.excluded {
-            let word = word.as_bytes();
-            match stops.keys().find(|stop| holds(stop, word) && **stop != word) {
-                Some(stop) => {
-                    return refuse(format!("'{}' is excluded, but '{}' must end the text", shown(word), shown(stop)));
-                }
-                // Why not: the text ends there.
-                None if stops.keys().any(|stop| holds(word, stop)) => {}
-                None => excluded.push(word.to_vec()),
-            }
-        }
+        let excluded = self.excluded(text, &stops)?;
         let stops: Vec<(Vec<u8>, Vec<usize>)> =
             stops.into_iter().map(|(bytes, nexts)| (bytes.to_vec(), nexts)).collect();
         let max_chars = text.max_chars.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
