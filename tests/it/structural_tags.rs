@@ -355,10 +355,7 @@ fn what_cannot_be_enforced_is_refused() {
         (json!({"structural_tag": "{"}), "structural_tag", "no JSON"),
         (beside_tools, "response_format", "beside 'tools'"),
     ] {
-        let answer = server.chat(&chat_body(fields.clone()));
-        assert_eq!(answer.status, 400, "{fields}: {}", answer.body);
-        assert_eq!(answer.body["error"]["param"], param, "{fields}: {}", answer.body);
-        assert!(answer.body["error"]["message"].as_str().unwrap().contains(words), "{fields}: {}", answer.body);
+        server.refuses(&chat_body(fields), param, words);
     }
 }
 

@@ -147,6 +147,14 @@ impl TestServer {
         send(&self.url("/v1/chat/completions"), body.to_string().as_bytes())
     }
 
+    /// Asks what must be refused, with the field at fault and a message that holds `words`.
+    pub(crate) fn refuses(&self, body: &Value, param: &str, words: &str) {
+        let answer = self.chat(body);
+        assert_eq!(answer.status, 400, "{body}: {}", answer.body);
+        assert_eq!(answer.body["error"]["param"], param, "{body}: {}", answer.body);
+        assert!(answer.body["error"]["message"].as_str().unwrap().contains(words), "{body}: {}", answer.body);
+    }
+
     /// Sends `body` with `stream: true`; returns all chunks. The stream must end with `[DONE]`.
     pub(crate) fn stream(&self, body: &Value) -> Vec<Value> {
         let (chunks, done) = self.stream_raw(body);

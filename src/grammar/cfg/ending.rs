@@ -116,7 +116,7 @@ fn completions(machine: &Machine, chart: &Chart, broken: &[u8]) -> Vec<(char, Ve
 }
 
 /// The characters whose UTF-8 begins with `broken`: they are neighbours.
-fn range_of(broken: &[u8]) -> (char, char) {
+pub(in crate::grammar) fn range_of(broken: &[u8]) -> (char, char) {
     let n_bytes: usize = match broken[0] {
         0xF0.. => 4,
         0xE0.. => 3,

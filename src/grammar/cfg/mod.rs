@@ -27,6 +27,7 @@ use lru::LruCache;
 
 use build::{Built, build};
 use chart::Chart;
+pub(super) use ending::range_of;
 use expr::Named;
 use machine::Machine;
 

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use llguidance::derivre::RegexAst;
 
 use super::{ASSUMED_LONGEST, Closer, scalar};
+use crate::grammar::cfg;
 use crate::grammar::structure::{Parts, ended};
-use crate::guard::{Position, Structure, Text};
+use crate::guard::{Position, Text};
 
 /// Finds endings for the answers of one format.
 pub(in crate::grammar) struct PartsCloser {
@@ -157,7 +158,12 @@ impl PartsCloser {
 
     /// The ends of a text, each with what it costs.
     fn ends_of(&self, id: usize) -> Vec<(u64, Option<usize>)> {
-        ends_of(&self.parts.structure, id, &|node| Some(self.ways[node]?.cost))
+        let text = &self.parts.structure.texts[id];
+        let stopped =
+            text.stops.iter().enumerate().filter_map(|(k, (stop, next))| {
+                Some((self.ways[*next]?.cost.saturating_add(stop.len() as u64), Some(k)))
+            });
+        stopped.chain(text.may_end.then_some((0, None))).collect()
     }
 
     /// Endings of a text of which `begun` is there, with the stop.
@@ -181,33 +187,19 @@ impl PartsCloser {
 
 /// Bytes that make a character of the one that `text` breaks off in.
 fn rest_of_char(text: &[u8]) -> Vec<u8> {
-    let n_begun = text.iter().rev().take(3).position(|byte| *byte >= 0xC0).map_or(0, |n| n + 1);
-    let begun = &text[text.len() - n_begun..];
-    if n_begun == 0 || std::str::from_utf8(begun).is_ok() {
+    // Why three: no character that breaks off has more.
+    let tail = &text[text.len().saturating_sub(3)..];
+    let broken = tail.utf8_chunks().last().map_or(&b""[..], |chunk| chunk.invalid());
+    if broken.is_empty() {
         return Vec::new();
     }
-    let n_missing = match begun[0] {
-        0xF0.. => 4,
-        0xE0.. => 3,
-        _ => 2_usize,
-    }
-    .saturating_sub(n_begun);
-    // Why several: not every second byte may follow every first one.
-    let fills = [[0x80, 0x80, 0x80], [0x90, 0x80, 0x80], [0xA0, 0x80, 0x80]];
-    let fill = fills.iter().find(|fill| std::str::from_utf8(&[begun, &fill[..n_missing]].concat()).is_ok());
-    fill.map_or_else(Vec::new, |fill| fill[..n_missing].to_vec())
+    let (first, _) = cfg::range_of(broken);
+    first.to_string().as_bytes().get(broken.len()..).unwrap_or_default().to_vec()
 }
 
 /// Whether there is a text that matches `ast`, as far as that can be found out.
 pub(in crate::grammar) fn is_satisfiable(ast: &RegexAst) -> bool {
     scalar::Texts::of(ast).is_none_or(|mut texts| !texts.is_surely_empty())
-}
-
-fn ends_of(structure: &Structure, id: usize, cost: &dyn Fn(usize) -> Option<u64>) -> Vec<(u64, Option<usize>)> {
-    let text = &structure.texts[id];
-    let stops = text.stops.iter().enumerate();
-    let stopped = stops.filter_map(|(k, (stop, next))| Some((cost(*next)?.saturating_add(stop.len() as u64), Some(k))));
-    stopped.chain(text.may_end.then_some((0, None))).collect()
 }
 
 /// The shortest way to the end from each node. Source: Dijkstra's algorithm, from the end.

@@ -6,10 +6,11 @@ use llguidance::derivre::RegexAst;
 
 use super::FormatError;
 use super::nodes::{Builder, Place};
-use super::number::{self, may_be_number};
+use super::number::may_be_number;
 use super::plan::{State, TextState};
 use super::write::{beginning, up_to_stop};
 use crate::grammar::close::is_satisfiable;
+use crate::guard::continues_number;
 
 /// Automata that are made to find out whether patterns meet what stands beside them.
 const MAX_AUTOMATA: usize = 200;
@@ -22,7 +23,7 @@ impl Builder<'_> {
     /// A number ends where something stands that cannot belong to it.
     pub(super) fn tell_numbers(&self, value: usize, behind: &Place) -> Result<(), FormatError> {
         let State::Value(schema, _, at) = &self.plan.states[value] else { return Ok(()) };
-        let goes_on = |(literal, _): &(usize, usize)| number::goes_on(self.literal(*literal).0[0]);
+        let goes_on = |(literal, _): &(usize, usize)| continues_number(self.literal(*literal).0[0]);
         if behind.value.is_some() {
             return Err(FormatError::new(at, "JSON may stand directly behind this: put a text between them"));
         }

@@ -13,11 +13,6 @@ pub(super) fn may_be_number(schema: &Value) -> bool {
     look(schema, schema, 0, &mut 0)
 }
 
-/// Whether a number may go on with `byte`.
-pub(super) fn goes_on(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
-}
-
 fn look(schema: &Value, root: &Value, depth: usize, n_looks: &mut usize) -> bool {
     let Value::Object(map) = schema else { return schema != &Value::Bool(false) };
     *n_looks += 1;

@@ -241,8 +241,14 @@ pub(super) fn goes_on(word: &[u8], byte: u8) -> bool {
     match word.first() {
         Some(b't' | b'n') => word.len() < 4,
         Some(b'f') => word.len() < 5,
-        _ => matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'),
+        _ => continues_number(byte),
     }
+}
+
+/// Whether a number may go on with `byte`.
+#[must_use]
+pub fn continues_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
 /// The length of the JSON that `text` begins with; nothing if it may go on at the end of `text`.
