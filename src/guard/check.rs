@@ -4,6 +4,7 @@ use jsonschema::canonical::CanonicalSchema;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
+use super::ecma;
 use super::looks::{self, Look};
 use crate::schema::{Document, ErrorKind, NoDocuments, Pointer, SchemaError, Store};
 
@@ -90,8 +91,9 @@ impl Check {
         if let Some(draft) = draft {
             options = options.with_draft(draft);
         }
+        let schema = ecma::written_out(schema);
         let counted;
-        let mut schema = schema;
+        let mut schema = schema.as_ref();
         if is_costly {
             options = options.with_keyword(looks::KEYWORD, |_, _, _| Ok(Box::new(Look)));
             counted = looks::counted(schema.clone());

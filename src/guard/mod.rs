@@ -5,6 +5,7 @@
 //! The check shares no code with the grammar, so that one cannot hide the other's faults.
 
 mod check;
+mod ecma;
 mod encoding;
 mod escape;
 mod follow;

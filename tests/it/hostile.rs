@@ -88,7 +88,8 @@ fn random_tokens_give_valid_answers() {
             n_refused += 1;
             continue;
         };
-        let spec = Spec::value(Arc::new(document));
+        let document = Arc::new(document);
+        let spec = Spec::value(Arc::clone(&document));
         let grammar = match compiler.compile(&spec) {
             Ok(grammar) => grammar,
             Err(GrammarError::Schema { .. }) => {
@@ -102,7 +103,7 @@ fn random_tokens_give_valid_answers() {
         let (job, receiver) = job(vocab.tokenize(&name, false), Some(grammar), max_tokens);
         let sampling = Sampling { seed: i as u64, temperature: 1.5, ..Sampling::default() };
         engine.submit(Job { sampling, closes: true, ..job });
-        running.push((name, Check::new(&schema).unwrap(), receiver));
+        running.push((name, Check::of(&document).unwrap(), receiver));
     }
     while !engine.is_idle() {
         engine.step(Instant::now());

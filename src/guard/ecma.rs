@@ -1,0 +1,122 @@
+//! Patterns with lookaround for the crate `jsonschema`, which gives them to its regex engine as they are: what ECMA-262
+//! means by a dot and by classes, written out.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use crate::schema::walk::rewrite;
+
+/// Line terminators, which a dot does not match.
+const LINE_ENDS: &str = "\n\r\u{2028}\u{2029}";
+/// `\s`.
+const SPACES: &str = "\t\n\u{B}\u{C}\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
+const DIGITS: &str = "0-9";
+const WORD: &str = "0-9A-Za-z_";
+
+/// `schema` with all of its patterns so.
+pub(super) fn written_out(schema: &Value) -> Cow<'_, Value> {
+    // Why first: hardly any schema has one.
+    if !holds_lookaround(schema) {
+        return Cow::Borrowed(schema);
+    }
+    let mut schema = schema.clone();
+    rewrite(&mut schema, &mut |schema| {
+        if let Some(Value::String(pattern)) = schema.get_mut("pattern")
+            && let Some(written) = in_rust(pattern)
+        {
+            *pattern = written;
+        }
+        if let Some(Value::Object(entries)) = schema.get_mut("patternProperties") {
+            let renamed = std::mem::take(entries).into_iter().map(|(pattern, entry)| {
+                let written = in_rust(&pattern);
+                (written.unwrap_or(pattern), entry)
+            });
+            *entries = renamed.collect();
+        }
+    });
+    Cow::Owned(schema)
+}
+
+fn holds_lookaround(value: &Value) -> bool {
+    match value {
+        Value::String(text) => has_lookaround(text),
+        Value::Array(items) => items.iter().any(holds_lookaround),
+        Value::Object(map) => map.iter().any(|(key, item)| has_lookaround(key) || holds_lookaround(item)),
+        _ => false,
+    }
+}
+
+fn has_lookaround(pattern: &str) -> bool {
+    ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|open| pattern.contains(open))
+}
+
+/// `pattern`, if it looks around, with a dot and classes written out; nothing if there is nothing to change.
+fn in_rust(pattern: &str) -> Option<String> {
+    if !has_lookaround(pattern) {
+        return None;
+    }
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut in_class = false;
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        let class = |inside: &str| if in_class { inside.to_owned() } else { format!("[{inside}]") };
+        match c {
+            '\\' => match chars.next() {
+                Some('d') => out.push_str(&class(DIGITS)),
+                Some('w') => out.push_str(&class(WORD)),
+                Some('s') => out.push_str(&class(SPACES)),
+                Some(negated @ ('D' | 'W' | 'S')) if !in_class => {
+                    let inside = match negated {
+                        'D' => DIGITS,
+                        'W' => WORD,
+                        _ => SPACES,
+                    };
+                    out.push_str(&format!("[^{inside}]"));
+                }
+                escaped => {
+                    out.push(c);
+                    out.extend(escaped);
+                }
+            },
+            '.' if !in_class => out.push_str(&format!("[^{LINE_ENDS}]")),
+            _ => {
+                in_class = (in_class || c == '[') && c != ']';
+                out.push(c);
+            }
+        }
+    }
+    (out != pattern).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::guard::Check;
+
+    #[test]
+    fn patterns_that_look_around_mean_what_ecma_says() {
+        for (pattern, text, is_valid) in [
+            ("^(?=.*a)", "xa", true),
+            ("^(?=.*a)", "\ra", false),
+            ("^(?=.*a)", "\u{2028}a", false),
+            (r"^(?!\d)", "\u{663}", true),
+            (r"^(?!\d)", "3", false),
+            (r"^(?=\w+$)", "é", false),
+            (r"^(?=[\s]+$)", "\u{FEFF} \u{2003}", true),
+            (r"^(?=\S$)", "\u{FEFF}", false),
+            (r"^(?=\W$)", "é", true),
+            (r"^(?=\.)", "a", false),
+            (r"^(?=[.\]])", ".", true),
+            (r"^(?=[.\]])", "a", false),
+        ] {
+            let value = json!({(text): text}).to_string();
+            let as_value = Check::new(&json!({"additionalProperties": {"pattern": pattern}})).expect("compiles");
+            assert_eq!(as_value.judge(&value).is_ok(), is_valid, "{pattern} {text:?}");
+            let schema = json!({"patternProperties": {(pattern): true}, "additionalProperties": false});
+            let as_key = Check::new(&schema).expect("compiles");
+            assert_eq!(as_key.judge(&value).is_ok(), is_valid, "{pattern} {text:?} as a key");
+        }
+    }
+}
