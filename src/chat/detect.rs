@@ -71,10 +71,13 @@ pub(super) fn detect(
     source: &str,
     render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>,
 ) -> ToolSupport {
+    // Why descriptions everywhere: some templates fail where there is none.
+    let key = |kind: &str| json!({"type": kind, "description": "what the key is for"});
     let tools = [json!({"type": "function", "function": {"name": NAME, "description": DESCRIPTION, "parameters": {
-        "type": "object", "properties": {"key_one": {"type": "string"}, "key_two": {"type": "integer"}, KEY: {}}}}})];
+        "type": "object",
+        "properties": {"key_one": key("string"), "key_two": key("integer"), KEY: {"description": "another key"}}}}})];
     let answered = answered();
-    let mut silent = None;
+    let (mut silent, mut rough) = (None, None);
     // Why text first: what the model wrote is copied, and found in its cache again; an object is written anew.
     for arguments in [ArgumentsAs::Text, ArgumentsAs::Object] {
         for (n_calls, ids) in [(2, Ids::Nine), (2, Ids::Functions), (1, Ids::Nine)] {
@@ -88,9 +91,8 @@ pub(super) fn detect(
             };
             let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
             if let Some(family) = Family::all().iter().find(is_of) {
-                let is_shown = |call: &ToolCall| {
-                    text.contains(&call.arguments) || text.contains(&family.render_arguments(&call.arguments))
-                };
+                let is_written = |call: &ToolCall| text.contains(&family.render_arguments(&call.arguments));
+                let is_shown = |call: &ToolCall| text.contains(&call.arguments) || is_written(call);
                 let shows_calls = calls.iter().all(is_shown);
                 let support = ToolSupport {
                     family: Arc::clone(family),
@@ -99,10 +101,14 @@ pub(super) fn detect(
                     shows_calls,
                     arguments,
                 };
-                if shows_calls {
+                if calls.iter().all(is_written) {
                     return support;
                 }
-                // It may yet turn out to show them in a way of its own.
+                // It may yet turn out to show them as the model writes them, or in a way of its own.
+                if shows_calls {
+                    rough = rough.or(Some(support));
+                    continue;
+                }
                 silent = silent.or(Some(support).filter(|support| support.shows_tools));
             }
             let Some(plain) = render(&answered, &tools, arguments) else { continue };
@@ -122,7 +128,9 @@ pub(super) fn detect(
                 other.is_none_or(|text| calls.iter().all(|call| text.contains(&call.arguments)))
             };
             let support = |family, found| ToolSupport { family, found, shows_tools, shows_calls: true, arguments };
-            if let Some(family) = Family::all().iter().find(is_bare)
+            // Why the longest: what one family writes may begin what another does.
+            let len = |family: &&Arc<Family>| family.render_calls(&calls).len();
+            if let Some(family) = Family::all().iter().filter(is_bare).rev().max_by_key(len)
                 && (!family.writes_json() || writes_json())
             {
                 return support(Arc::clone(family), Found::Known);
@@ -130,13 +138,13 @@ pub(super) fn detect(
             let answer = text.split_once(QUESTION).map(|(_, rest)| rest).unwrap_or_default();
             if let ([first, second], Ids::Nine) = (calls.as_slice(), ids)
                 && let Some(family) = infer(answer, (before, after), first, second)
-                && writes_json()
+                && (!family.writes_json() || writes_json())
             {
                 return support(Arc::new(family), Found::Inferred);
             }
         }
     }
-    silent.unwrap_or_else(ToolSupport::by_prompt)
+    rough.or(silent).unwrap_or_else(ToolSupport::by_prompt)
 }
 
 /// What stands between the first `a` of `text` and the `b` that follows it.

@@ -12,6 +12,10 @@ use super::lists::with_assignments;
 /// Bounds the work of one rendering: templates come with models from strangers.
 const FUEL: u64 = 50_000_000;
 
+/// How deep calls of macros may nest, each counted four times: some templates write schemas by macros that call themselves,
+/// as deep as JSON of requests nests.
+const RECURSION: usize = 520;
+
 /// The name of the only template of an environment.
 pub(super) const CHAT: &str = "chat";
 
@@ -24,7 +28,7 @@ pub(super) fn environment(source: &str) -> Result<Environment<'static>, minijinj
     // Source: transformers compiles chat templates with trim_blocks and lstrip_blocks.
     env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     env.set_fuel(Some(FUEL));
-    env.set_recursion_limit(64);
+    env.set_recursion_limit(RECURSION);
     env.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     env.add_filter("tojson", to_json);
     env.add_function("raise_exception", |message: String| -> Result<String, minijinja::Error> {

@@ -72,7 +72,7 @@ impl ChatTemplate {
         let env = environment(source).map_err(|e| TemplateError::Broken(e.to_string()))?;
         // Why: names of one character would make every text suspicious.
         let names: Vec<&str> = controls.filter(|name| name.len() > 1).collect();
-        let mut template = Self {
+        let template = Self {
             env,
             controls: AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&names).ok(),
             bos: bos.to_owned(),
@@ -88,8 +88,11 @@ impl ChatTemplate {
                 |messages: &[Message]| template.render_once(messages, tools, (arguments, Ids::Free), &plain).ok();
             once(messages).or_else(|| once(&with_thoughts(messages)))
         };
-        template.tools = detect(source, render);
-        Ok(template)
+        // Why: some templates put together what opens a thought.
+        let rendered = || render(&[Message::text(Role::User, "question")], &[], ArgumentsAs::Text);
+        let thinking = template.thinking.or_else(|| Thinking::of(&rendered()?));
+        let tools = detect(source, render);
+        Ok(Self { tools, thinking, ..template })
     }
 
     /// The same, but for how the model is told of tools.
@@ -126,8 +129,11 @@ impl ChatTemplate {
         let set = variables.0.iter().map(|(name, value)| (name.clone(), self.protect_value(value)));
         let variables = &Variables(set.collect());
         let mut refusal = None;
-        for arrangement in arrangements(&messages) {
-            match self.render_once(&arrangement, &tools, (self.tools.arguments, self.tools.family.ids), variables) {
+        // Why twice: some templates fail where a tool or a parameter has no description.
+        let described: Vec<Value> = tools.iter().cloned().map(described).collect();
+        let tools = std::iter::once(&tools).chain((described != tools).then_some(&described));
+        for (tools, arrangement) in tools.flat_map(|tools| arrangements(&messages).map(move |a| (tools, a))) {
+            match self.render_once(&arrangement, tools, (self.tools.arguments, self.tools.family.ids), variables) {
                 Ok(text) => return Ok(self.segments(&text)),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -224,6 +230,19 @@ impl ChatTemplate {
         }
         segments
     }
+}
+
+/// The tool with a description, if only an empty one, of itself and of its parameters.
+fn described(mut tool: Value) -> Value {
+    if let Some(Value::Object(function)) = tool.get_mut("function") {
+        function.entry("description").or_insert_with(|| "".into());
+        let parameters = function.get_mut("parameters").and_then(|schema| schema.get_mut("properties"));
+        let properties = parameters.and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
+        for property in properties.filter_map(Value::as_object_mut) {
+            property.entry("description").or_insert_with(|| "".into());
+        }
+    }
+    tool
 }
 
 #[cfg(test)]

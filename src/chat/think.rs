@@ -5,7 +5,7 @@ use crate::guard::Preamble;
 
 /// Texts that open and close thinking, those of one model together; the first is what it opens itself. Source: the chat
 /// templates of the models that have them.
-const PAIRS: [&[Pair]; 11] = [
+const PAIRS: [&[Pair]; 12] = [
     // What follows a thought there is no part of it, and always the same.
     &[("<|channel|>analysis<|message|>", "<|end|><|start|>assistant")],
     &[(" to=self<|message|>", "<|eom|><|start|>assistant")],
@@ -17,6 +17,7 @@ const PAIRS: [&[Pair]; 11] = [
     &[("<mm:think>", "</mm:think>")],
     &[("<|START_THINKING|>", "<|END_THINKING|>")],
     &[("<think:opensource>", "</think:opensource>")],
+    &[("<|open|>think<|sep|>", "<|close|>think<|sep|>")],
     // By the effort that is asked for.
     &[
         ("<ifm|think>", "</ifm|think>"),

@@ -96,16 +96,19 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         Some(rendered) => (rendered?, true),
     };
     let mut segments = segments;
-    if let (true, Some(last)) = (is_own, segments.last_mut())
+    // Whether the prompt has begun the answer's text, behind which no thought stands.
+    let mut has_begun = false;
+    if let (true, Some(last)) = (is_own && !own.family.prompt_end.is_empty(), segments.last_mut())
         && let Some(kept) = last.text.strip_suffix(own.family.prompt_end.as_str())
     {
         last.text.truncate(kept.len());
+        has_begun = own.family.text.0 == own.family.prompt_end;
     }
     let mut tokens: Vec<TokenId> =
         segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect();
     let end = segments.last().map_or("", |segment| segment.text.as_str());
     let thinking = model.template.thinking().map(|thinking| thinking.at(end));
-    let mut preamble = thinking.and_then(|thinking| thinking.after(end, model.vocab));
+    let mut preamble = thinking.filter(|_| !has_begun).and_then(|thinking| thinking.after(end, model.vocab));
     if request.thinking.is_off
         && let Some(thinking) = thinking
         && preamble.take().is_some_and(|preamble| preamble.open.is_none())

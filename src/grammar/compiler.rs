@@ -386,6 +386,7 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
             Some(close::Call::new(call.head.clone(), close::Arguments { closer, encoding }, call.tail.clone()))
         };
         close::Calls {
+            lead: calls.lead.clone(),
             marker: calls.marker.clone(),
             begin: calls.begin.clone(),
             between: calls.between.clone(),

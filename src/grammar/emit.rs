@@ -4,7 +4,7 @@ use super::lower::any_number;
 use super::rules::{Count, RuleId, Rules, Symbol};
 use super::shape::{Array, Object, OpenKeys, Shape, ShapeId, Shapes};
 use super::terminal::Terminal;
-use crate::guard::Notation;
+use crate::guard::{Kind, Notation};
 use crate::schema::pattern::Lang;
 
 /// Numbers of items up to here are counted by the grammar, larger ones by the guard.
@@ -47,14 +47,14 @@ pub(super) fn emit_in(notation: &Notation, shapes: &Shapes, objects: &[ShapeId])
     Some(emitter.rules)
 }
 
-/// The rules of the arrays and objects among `ids`; of all there are with `any`.
-pub(super) fn emit_containers(shapes: &Shapes, ids: &[ShapeId], any: bool) -> Rules {
+/// The rules of the arrays and objects among `ids`, and of all there are of the kinds `any`.
+pub(super) fn emit_containers(shapes: &Shapes, ids: &[ShapeId], any: &[Kind]) -> Rules {
     let is_productive = productive(shapes);
     let mut emitter = Emitter::new(shapes, &is_productive, None);
     let mut alternatives: Vec<Vec<Symbol>> = ids.iter().map(|id| vec![emitter.value(*id)]).collect();
-    if any {
+    if !any.is_empty() {
         let rule = emitter.rules.reserve(false);
-        emitter.any_container(rule);
+        emitter.any_container(rule, any);
         alternatives.push(vec![Symbol::Rule(rule)]);
     }
     emitter.rules.start = vec![emitter.rules.choice(alternatives)];
@@ -172,16 +172,17 @@ impl<'a> Emitter<'a> {
         for scalar in [words, number, text] {
             self.rules.add(rule, vec![scalar]);
         }
-        self.any_container(rule);
+        self.any_container(rule, &[Kind::Array, Kind::Object]);
         any
     }
 
-    /// Adds all arrays and objects to what `rule` may be.
-    fn any_container(&mut self, rule: RuleId) {
+    /// Adds all arrays, or objects, or both to what `rule` may be.
+    fn any_container(&mut self, rule: RuleId, kinds: &[Kind]) {
         let any = self.any();
         let key = self.open_key(&Lang::all(), false);
         let comma = self.text(",");
-        for (open, item, close) in [("[", vec![any], "]"), ("{", vec![key, any], "}")] {
+        let all = [(Kind::Array, "[", vec![any], "]"), (Kind::Object, "{", vec![key, any], "}")];
+        for (_, open, item, close) in all.into_iter().filter(|(kind, ..)| kinds.contains(kind)) {
             let (open, close) = (self.text(open), self.text(close));
             let more = self.rules.star(&[&[comma], item.as_slice()].concat());
             self.rules.add(rule, vec![open, close]);
@@ -342,7 +343,7 @@ impl<'a> Emitter<'a> {
 }
 
 /// Counts beyond [`MAX_COUNTED_ITEMS`] are left to the guard.
-fn counted(min: u64, max: Option<u64>) -> (u64, Option<u64>) {
+pub(super) fn counted(min: u64, max: Option<u64>) -> (u64, Option<u64>) {
     (if min <= MAX_COUNTED_ITEMS { min } else { 0 }, max.filter(|max| *max <= MAX_COUNTED_ITEMS))
 }
 

@@ -45,6 +45,8 @@ pub enum Texts {
 /// Calls: values of schemas, each between two texts.
 #[derive(Clone, Debug)]
 pub struct Calls {
+    /// What may stand before the first of them and says nothing.
+    pub lead: Vec<u8>,
     /// What the first of them begins with; free text never holds it.
     pub marker: Vec<u8>,
     /// Before the first call.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use drawplate::chat::SplitOptions;
 use drawplate::grammar::{Budget, Compiled, Compiler, GrammarError, Verdict, Vocab, in_declared_order};
-use drawplate::guard::{Check, Progress, Transcoder};
+use drawplate::guard::{Check, Fill, Progress, Transcoder};
 use drawplate::schema::{Document, ErrorKind, Limits};
 use drawplate::tools::format::{Otherwise, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
@@ -94,10 +94,10 @@ impl Case<'_> {
     /// What the arguments in `text` are, read back without any grammar.
     fn read_back(&self, text: &str) -> Option<String> {
         let wire = self.vocab.wire_of(text);
-        let head = self.format.opening().named("f").filled();
+        let Fill::Whole(n_head) = self.format.opening().named("f").fill(&wire) else { return None };
         let mut json = Vec::new();
         let mut transcoder = Transcoder::new(&self.options.encodings["f"], &mut json);
-        let rest = wire.strip_prefix(head.as_slice())?;
+        let rest = &wire[n_head..];
         rest.iter().for_each(|byte| transcoder.push(*byte, &mut json));
         let is_whole = transcoder.progress() == Progress::Over;
         let tail = self.format.tail.then(&self.format.end).filled();

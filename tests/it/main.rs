@@ -20,6 +20,7 @@ mod elements;
 mod engine;
 mod errors;
 mod examples;
+mod families;
 mod formats;
 mod grammars;
 mod guarded;

@@ -39,6 +39,7 @@ pub(crate) fn format_of(family: &Arc<Family>, controls: Vec<String>) -> (ToolFor
 pub(crate) fn tags_of(family: &Family) -> Vec<String> {
     let none = String::new();
     let texts = [
+        &family.lead,
         &family.begin,
         &family.call,
         family.parameter.as_ref().unwrap_or(&none),
@@ -65,13 +66,20 @@ impl Tokenizer for Bytes {
 fn tags(texts: &[&str]) -> Vec<String> {
     let mut tags = Vec::new();
     for text in texts {
-        for (open, close) in
-            [("<|", "|>"), ("<｜", "｜>"), ("｜DSML", "｜"), ("[TOOL_CALLS", "]"), ("[ARGS", "]"), ("[CALL_ID", "]")]
-        {
+        for (open, close) in [
+            ("<|", "|>"),
+            ("<｜", "｜>"),
+            ("｜DSML", "｜"),
+            ("｜GCML", "｜"),
+            ("]<]", "[>["),
+            ("[TOOL_CALLS", "]"),
+            ("[ARGS", "]"),
+            ("[CALL_ID", "]"),
+        ] {
             let mut rest = *text;
             while let Some(at) = rest.find(open)
                 && let Some(n) = rest[at + open.len()..].find(close).map(|n| open.len() + n + close.len())
-                && (open != "<｜" || !rest[at..at + n].contains("DSML"))
+                && (open != "<｜" || !rest[at..at + n].contains("ML"))
             {
                 tags.push(rest[at..at + n].to_owned());
                 rest = &rest[at + n..];

@@ -9,6 +9,17 @@ use crate::guard::{Bit, Encoding, Progress, Transcoder};
 use crate::tools::format::Ids;
 
 impl Split {
+    /// Waits for the first call, where nothing else may follow.
+    pub(super) fn before_calls(&mut self) -> Result<bool, SplitError> {
+        let marker = self.options.format.as_ref().map_or(&b""[..], |format| &format.marker);
+        if self.pending.starts_with(marker) {
+            self.place = Place::Frame(Part::First, 0);
+            return Ok(true);
+        }
+        let may_become = marker.starts_with(&self.pending) || self.pending.trim_ascii().is_empty();
+        if may_become { Ok(false) } else { Err(self.broken()) }
+    }
+
     /// Reads the next part of what stands around arguments.
     pub(super) fn frame(&mut self, part: Part, bit_idx: usize, deltas: &mut Vec<Delta>) -> Result<bool, SplitError> {
         let (Some(format), Some(frames)) = (&self.options.format, &self.frames) else { return Ok(false) };

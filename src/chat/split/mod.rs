@@ -7,6 +7,7 @@ mod calls;
 
 use super::delta::{Delta, SplitError, SplitOptions};
 use super::scan::{Json, longest_beginning, plain};
+use crate::grammar::Prose;
 use crate::guard::{Frame, Preamble, Stage, Transcoder, behind_thought, find};
 
 /// Where in the answer we are.
@@ -16,6 +17,8 @@ enum Place {
     Start,
     Thinking,
     Content,
+    /// Where nothing but calls may follow.
+    BeforeCalls,
     /// Before a part of a call's frame.
     Frame(Part, usize),
     Arguments(Json),
@@ -130,7 +133,10 @@ impl Split {
     /// If the answer breaks the format of tool calls.
     pub fn finish(&mut self) -> Result<Vec<Delta>, SplitError> {
         // What breaks off around arguments is shown to nobody.
-        let is_text = !matches!(self.place, Place::Frame(..) | Place::Elements | Place::AfterCall | Place::Over);
+        let is_text = !matches!(
+            self.place,
+            Place::BeforeCalls | Place::Frame(..) | Place::Elements | Place::AfterCall | Place::Over
+        );
         if is_text {
             self.take_characters(true);
         }
@@ -180,6 +186,7 @@ impl Split {
                 Place::Start => self.start(is_end),
                 Place::Thinking => self.thinking(is_end, &mut deltas),
                 Place::Content => self.content(is_end, &mut deltas),
+                Place::BeforeCalls => self.before_calls()?,
                 Place::Frame(part, bit) => self.frame(part, bit, &mut deltas)?,
                 Place::Arguments(json) => self.arguments(json, &mut deltas),
                 Place::Elements => self.elements(&mut deltas)?,
@@ -238,10 +245,11 @@ impl Split {
     fn content(&mut self, is_end: bool, deltas: &mut Vec<Delta>) -> bool {
         let mut open = self.options.format.as_ref().map(|f| f.marker.as_slice());
         let before = &self.options.around.0;
+        let lead = self.options.format.as_ref().map(|f| f.lead.as_slice()).filter(|lead| !lead.is_empty());
         if !self.is_text && !before.is_empty() {
             // Why nothing: it breaks off in what stands before a text, a call or a thought.
             let thought = self.options.preamble.as_ref().and_then(|preamble| preamble.open.as_deref());
-            let headers = [Some(before.as_slice()), open, thought];
+            let headers = [Some(before.as_slice()), open, thought, lead];
             if is_end && headers.into_iter().flatten().any(|header| header.starts_with(&self.pending)) {
                 self.pending.clear();
                 return false;
@@ -252,6 +260,16 @@ impl Split {
                 return true;
             }
             if before.starts_with(&self.pending) && !is_end {
+                return false;
+            }
+        }
+        if let Some(lead) = lead.filter(|_| !self.is_text) {
+            if self.pending.starts_with(lead) {
+                self.pending.drain(..lead.len());
+                self.place = Place::BeforeCalls;
+                return true;
+            }
+            if lead.starts_with(&self.pending) && !is_end {
                 return false;
             }
         }
@@ -271,7 +289,9 @@ impl Split {
         let stops = self.options.stop.iter().map(|s| (s.as_bytes(), s.len(), Place::Stopped));
         let calls = open.iter().map(|marker| (*marker, 0, Place::Frame(Part::First, 0)));
         let behind = Some(&self.options.around.1).filter(|behind| !behind.is_empty());
-        let behind = behind.map(|behind| (behind.as_slice(), behind.len(), Place::Over));
+        let goes_on = self.options.format.as_ref().is_some_and(|format| format.family.prose() == Prose::Before);
+        let next = if goes_on { Place::BeforeCalls } else { Place::Over };
+        let behind = behind.map(|behind| (behind.as_slice(), behind.len(), next));
         let marks: Vec<(&[u8], usize, Place)> = stops.chain(calls).chain(behind).collect();
         let found = marks
             .iter()

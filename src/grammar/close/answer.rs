@@ -54,6 +54,7 @@ impl Text {
 
 /// The calls that an answer may hold.
 pub(in crate::grammar) struct Calls {
+    pub(in crate::grammar) lead: Vec<u8>,
     pub(in crate::grammar) marker: Vec<u8>,
     pub(in crate::grammar) begin: Frame,
     pub(in crate::grammar) between: Frame,
@@ -128,6 +129,10 @@ impl Answer {
         let ended = |ending: Vec<u8>| Some([ending, close.clone()].concat());
         match (text.strip_prefix(open.as_slice()), open.strip_prefix(text)) {
             (Some(_), _) if !close.is_empty() && text.ends_with(close) => Some(Vec::new()),
+            // What closes it has begun: no value holds a token.
+            (Some(inner), _) if inner.contains(&0xFF) => {
+                (1..close.len()).rev().find(|n| inner.ends_with(&close[..*n])).map(|n| close[n..].to_vec())
+            }
             (Some(inner), _) => ended(close_inner(inner)?),
             (None, Some(missing)) => ended([missing, &close_inner(b"")?].concat()),
             (None, None) => None,
@@ -136,6 +141,17 @@ impl Answer {
 
     fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
         let Some(calls) = &self.calls else { return self.close_content(text) };
+        if calls.prose == Prose::Never && !calls.lead.is_empty() {
+            if let Some(behind) = text.strip_prefix(calls.lead.as_slice()) {
+                return if behind.is_empty() { calls.close_head(&calls.begin, b"") } else { calls.close(behind) };
+            }
+            if let Some(missing) = calls.lead.strip_prefix(text)
+                && !text.is_empty()
+                && !calls.marker.starts_with(text)
+            {
+                return Some([missing, &calls.close_head(&calls.begin, b"")?].concat());
+            }
+        }
         // Why first: the tag of text may begin as calls do.
         let open = &self.around.0;
         let is_text = !open.is_empty() && text.starts_with(open);

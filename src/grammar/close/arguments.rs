@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Closer, part};
-use crate::guard::{Elements, Encoding, Progress, Transcoder, parse};
+use crate::guard::{Encoding, Kind, Progress, Transcoder, parse};
 
 /// What ends the arguments of one tool.
 pub(in crate::grammar) struct Arguments {
@@ -29,8 +29,8 @@ impl Arguments {
         let around = match self.encoding.as_deref() {
             None => 0,
             Some(Encoding::Elements(keys)) => {
-                let Elements { open, before_json, close, .. } = &*keys.elements;
-                n_tokens(&[open.as_slice(), before_json, close].concat())
+                let elements = &*keys.elements;
+                n_tokens(&[&elements.open, elements.before(Kind::Object), &elements.close].concat())
             }
             Some(Encoding::Notation(notation)) => notation.quotes.iter().map(|quote| 2 * n_tokens(&quote.mark)).sum(),
         };

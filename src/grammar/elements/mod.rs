@@ -1,22 +1,22 @@
 //! Arguments as elements: the grammar of one tool's arguments, and what the values of its keys are.
 //!
 //! No whitespace is skipped here, since text stands as it is; JSON in elements has grammars of its own (`forms` tells what
-//! is which). A key, its value and what stands around them are one terminal as far as no control token cuts them
+//! is which), unless the format writes arrays and objects as elements in elements (`levels`, `inner`). A key, its value and what stands around them are one terminal as far as no control token cuts them
 //! (`write`): a text that may hold anything but what closes it must not be told from its surroundings by the lexer's
 //! greed.
 
 mod forms;
+mod inner;
+mod levels;
 mod write;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use self::forms::Forms;
-use self::write::{Emitter, Key};
-use super::emit::{keys, productive};
+use self::write::Emitter;
+use super::emit::productive;
 use super::lark::NO_FORCING;
 use super::shape::{Object, OpenKeys, Shape, ShapeId, Shapes};
-use crate::guard::{Content, Elements, Encoding, Keys};
+use crate::guard::{Elements, Encoding, Keys};
 use crate::schema::pattern::Lang;
 use crate::schema::{ErrorKind, Pointer, SchemaError};
 
@@ -35,23 +35,25 @@ pub(in crate::grammar) struct Written {
 /// # Errors
 /// If a declared key cannot be written.
 pub(in crate::grammar) fn prepare(shapes: &mut Shapes, elements: &Elements) -> Result<(), SchemaError> {
-    let end = char::from(elements.key_end());
     let any = || Lang::repeat(Lang::any_char(), 0, None);
-    let holds_end = Lang::concat(vec![any(), Lang::literal(&end.to_string()), any()]);
+    let outside: Vec<char> = elements.outside_keys().collect();
+    let holds = |end: &char| Lang::concat(vec![any(), Lang::literal(&end.to_string()), any()]);
+    let wrong: Vec<Lang> = outside.iter().map(holds).collect();
     loosen(shapes);
-    for id in alternatives(shapes) {
+    let as_elements = if elements.item.is_some() { shapes.ids().collect() } else { alternatives(shapes) };
+    for id in as_elements {
         let Shape::Object(object) = shapes.get_mut(id) else { continue };
-        if let Some(name) = object.names().find(|name| !elements.takes_key(name)) {
-            let why = format!("a parameter's name cannot hold '{end}' in the format of this model's tool calls");
+        object.any_order = true;
+        let held = |name: &str| outside.iter().find(|end| name.contains(**end)).copied();
+        if let Some((name, end)) = object.names().find_map(|name| Some((name, held(name)?))) {
+            let why = format!(
+                "a parameter's name cannot hold '{end}' in the format of this model's tool calls, as '{name}' does"
+            );
             return Err(SchemaError::at(Pointer::default().child("properties").child(name), ErrorKind::Other(why)));
         }
-        if end.is_ascii() {
-            let restrict = |keys: Lang| Lang::and(vec![keys, Lang::complement(holds_end.clone())]);
-            object
-                .open
-                .iter_mut()
-                .filter(|open| open.name.is_none())
-                .for_each(|open| open.keys = restrict(open.keys.clone()));
+        for open in object.open.iter_mut().filter(|open| open.name.is_none()) {
+            let without = wrong.iter().cloned().map(Lang::complement);
+            open.keys = Lang::and(std::iter::once(open.keys.clone()).chain(without).collect());
         }
     }
     Ok(())
@@ -90,62 +92,23 @@ pub(in crate::grammar) fn alternatives(shapes: &Shapes) -> Vec<ShapeId> {
 }
 
 /// The grammar of arguments of these shapes; `None` if there are none at all.
-pub(in crate::grammar) fn emit(shapes: &Shapes, elements: &Arc<Elements>) -> Option<Written> {
+///
+/// # Errors
+/// If there is too much that differs in them.
+pub(in crate::grammar) fn emit(shapes: &Shapes, elements: &Arc<Elements>) -> Result<Option<Written>, SchemaError> {
     let is_productive = productive(shapes);
     let has_text = |id: ShapeId| is_productive[id.0 as usize];
-    let objects: Vec<&Object> = alternatives(shapes)
-        .into_iter()
-        .filter(|id| has_text(*id))
-        .filter_map(|id| if let Shape::Object(object) = shapes.get(id) { Some(object) } else { None })
-        .collect();
-    let forms = |id: ShapeId| Forms::of(shapes, id, &is_productive);
-    let keys_of_tool = Arc::new(keys_of(elements, &objects, |id| has_text(id).then(|| forms(id).content())));
-    let mut emitter = Emitter::new(shapes, Arc::clone(&keys_of_tool));
-    let mut alternatives = Vec::new();
-    for object in &objects {
-        let mut pairs = Vec::new();
-        for property in object.declared.iter().filter(|property| has_text(property.shape)) {
-            let key = Key { text: Some(&property.name), lang: Lang::literal(&property.name) };
-            pairs.extend(emitter.element(&key, &forms(property.shape)));
-        }
-        for open in object.open.iter().filter(|open| has_text(open.shape)) {
-            let key = Key { text: open.name.as_ref(), lang: keys(open) };
-            pairs.extend(emitter.element(&key, &forms(open.shape)));
-        }
-        alternatives.push(if pairs.is_empty() { "\"\"".to_owned() } else { format!("({})*", pairs.join("\n  | ")) });
-    }
+    let is_object = |id: &ShapeId| has_text(*id) && matches!(shapes.get(*id), Shape::Object(_));
+    let objects: Vec<ShapeId> = alternatives(shapes).into_iter().filter(is_object).collect();
+    let keys = Arc::new(levels::keys(shapes, &is_productive, elements, &objects)?);
+    let mut emitter = Emitter::new(shapes, &is_productive, Arc::clone(&keys));
+    let alternatives: Vec<String> = objects.iter().map(|id| emitter.container(*id, Keys::ROOT)).collect();
+    emitter.write_inner();
     let options = if emitter.no_forcing { NO_FORCING } else { "" };
     let lark = format!("{options}start: {}\n{}", alternatives.join("\n  | "), emitter.out.text);
-    (!alternatives.is_empty()).then(|| Written {
-        encoding: Arc::new(Encoding::Elements(keys_of_tool)),
+    Ok((!alternatives.is_empty()).then(|| Written {
+        encoding: Arc::new(Encoding::Elements(keys)),
         lark,
         values: emitter.values.into_iter().collect(),
-    })
-}
-
-/// What the values of each key are.
-fn keys_of(elements: &Arc<Elements>, objects: &[&Object], content: impl Fn(ShapeId) -> Option<Content>) -> Keys {
-    let join = |a: Option<Content>, b: Content| if a.is_none_or(|a| a == b) { b } else { Content::Either };
-    let mut keys: HashMap<String, Content> = HashMap::new();
-    let mut others = None;
-    for object in objects {
-        let declared = object.declared.iter().map(|property| (Some(&property.name), property.shape));
-        for (name, shape) in declared.chain(object.open.iter().map(|open| (open.name.as_ref(), open.shape))) {
-            let Some(content) = content(shape) else { continue };
-            match name {
-                Some(name) => {
-                    let content = join(keys.get(name).copied(), content);
-                    keys.insert(name.clone(), content);
-                }
-                None => others = Some(join(others, content)),
-            }
-        }
-    }
-    if objects.len() > 1 {
-        // Why: what one alternative declares, another may leave open, and nobody knows yet which of them it is.
-        let all = keys.values().copied().chain(others).fold(None, |all, one| Some(join(all, one)));
-        keys.values_mut().for_each(|content| *content = all.unwrap_or(Content::Either));
-        others = all;
-    }
-    Keys { elements: Arc::clone(elements), keys, others: others.unwrap_or(Content::Either) }
+    }))
 }

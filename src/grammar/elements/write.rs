@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 use super::forms::Forms;
 use crate::grammar::emit::emit_containers;
 use crate::grammar::lark::{Writer, may_be_over_unseen, quote, write};
-use crate::grammar::shape::Shapes;
+use crate::grammar::shape::{ShapeId, Shapes};
 use crate::grammar::spelling::Spelling;
 use crate::grammar::terminal::string;
 use crate::grammar::until::up_to;
-use crate::guard::{Content, Elements, Keys};
+use crate::guard::{Content, Elements, Keys, Kind, LevelId};
 use crate::schema::pattern::{self, Lang};
 
 /// What text must not be where JSON may stand in its place. The transcoder reads by the same rule.
@@ -32,9 +32,14 @@ pub(super) struct Key<'a> {
 
 /// Writes one grammar.
 pub(super) struct Emitter<'a> {
-    shapes: &'a Shapes,
-    keys: Arc<Keys>,
+    pub(super) shapes: &'a Shapes,
+    pub(super) is_productive: &'a [bool],
+    pub(super) keys: Arc<Keys>,
     pub(super) out: Writer,
+    /// Rules of objects and arrays in elements, by their numbers.
+    pub(super) inner: HashMap<(ShapeId, LevelId), usize>,
+    /// Those that are named and not written yet.
+    pub(super) unwritten: Vec<(ShapeId, LevelId)>,
     n_terminals: usize,
     /// Grammars of JSON, by their names.
     pub(super) values: HashMap<String, String>,
@@ -43,6 +48,7 @@ pub(super) struct Emitter<'a> {
 }
 
 /// A part of an element.
+#[derive(Clone)]
 enum Bit {
     /// Bytes of the format.
     Wire(Vec<u8>),
@@ -50,21 +56,28 @@ enum Bit {
     Hole(RegexAst),
     /// A grammar of JSON.
     Value(String),
+    /// A rule.
+    Rule(String),
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(shapes: &'a Shapes, keys: Arc<Keys>) -> Self {
-        let (out, values) = (Writer::default(), HashMap::new());
-        Self { shapes, keys, out, n_terminals: 0, values, no_forcing: false }
+    pub(super) fn new(shapes: &'a Shapes, is_productive: &'a [bool], keys: Arc<Keys>) -> Self {
+        Self {
+            shapes,
+            is_productive,
+            keys,
+            out: Writer::default(),
+            inner: HashMap::new(),
+            unwritten: Vec::new(),
+            n_terminals: 0,
+            values: HashMap::new(),
+            no_forcing: false,
+        }
     }
 
-    /// The ways to write a key with its value.
-    pub(super) fn element(&mut self, key: &Key<'_>, forms: &Forms) -> Vec<String> {
+    /// The ways to write a key with its value, where values of that key are `content`.
+    pub(super) fn element(&mut self, key: &Key<'_>, content: Content, forms: &Forms) -> Vec<String> {
         let elements = Arc::clone(&self.keys.elements);
-        let content = match key.text {
-            Some(key) => self.keys.content(key.as_bytes()),
-            None => self.keys.others,
-        };
         let mut ways = Vec::new();
         let is_told = content != Content::Either || elements.tells();
         let text = |lang: &Lang| match is_told {
@@ -78,23 +91,40 @@ impl<'a> Emitter<'a> {
             ways.push(self.with_text(key, &texts, &elements));
         }
         let mut scalars = forms.scalars.clone();
-        if content == Content::Either {
-            let quoted = |lang: &Lang| string(lang, self.shapes.spelling(lang), "");
+        if content == Content::Either && !elements.tells_kinds() {
+            let quoted = |lang: &Lang| (Kind::Object, string(lang, self.shapes.spelling(lang), ""));
             scalars.extend(forms.texts.iter().map(quoted));
             scalars.extend(forms.listed.iter().map(|text| quoted(&Lang::literal(text))));
         }
-        if !scalars.is_empty() {
-            let close = Bit::Wire(elements.close.clone());
-            ways.push(self.sequence(key.before(&elements, false), vec![Bit::Hole(any(scalars)), close]));
-        }
-        if !forms.containers.is_empty() || forms.any_container {
-            let lark = write(&emit_containers(self.shapes, &forms.containers, forms.any_container), true);
-            let hash: String =
-                Sha256::digest(lark.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-            let name = format!("json_{hash}");
-            self.values.insert(name.clone(), lark);
-            let rest = vec![Bit::Value(name), Bit::Wire(elements.close.clone())];
-            ways.push(self.sequence(key.before(&elements, false), rest));
+        for kinds in alike(&elements) {
+            let of_kinds = scalars.iter().filter(|(kind, _)| kinds.contains(kind));
+            let scalars: Vec<RegexAst> = of_kinds.map(|(_, ast)| ast.clone()).collect();
+            let before = elements.before(kinds[0]);
+            if !scalars.is_empty() {
+                let rest = [vec![Bit::Hole(any(scalars))], key.close(&elements)].concat();
+                ways.push(self.sequence(key.before(&elements, before), rest));
+            }
+            if let Content::Object(level) | Content::Array(level) = content {
+                for (_, id) in forms.containers.iter().filter(|(kind, _)| kinds.contains(kind)) {
+                    let inner = Bit::Rule(self.inner(*id, level));
+                    let rest = [vec![inner], key.close(&elements)].concat();
+                    ways.push(self.sequence(key.before(&elements, before), rest));
+                }
+                continue;
+            }
+            let of_kinds = forms.containers.iter().filter(|(kind, _)| kinds.contains(kind));
+            let containers: Vec<ShapeId> = of_kinds.map(|(_, id)| *id).collect();
+            let is_container = |kind: &Kind| matches!(kind, Kind::Array | Kind::Object) && forms.any_container;
+            let all: Vec<Kind> = kinds.iter().copied().filter(is_container).collect();
+            if !containers.is_empty() || !all.is_empty() {
+                let lark = write(&emit_containers(self.shapes, &containers, &all), true);
+                let hash: String =
+                    Sha256::digest(lark.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+                let name = format!("json_{hash}");
+                self.values.insert(name.clone(), lark);
+                let rest = [vec![Bit::Value(name)], key.close(&elements)].concat();
+                ways.push(self.sequence(key.before(&elements, before), rest));
+            }
         }
         ways
     }
@@ -102,22 +132,22 @@ impl<'a> Emitter<'a> {
     /// A way to write text, up to the first place where what closes it stands.
     fn with_text(&mut self, key: &Key<'_>, texts: &[Lang], elements: &Elements) -> String {
         let text = any(texts.iter().map(|lang| string(lang, Spelling::Raw, "")).collect());
-        let before = || key.before(elements, true);
-        let close = || Bit::Wire(elements.close.clone());
+        let before = || key.before(elements, elements.before(Kind::Text));
+        let behind = &key.close(elements)[1..];
         if let Some(closed) = std::str::from_utf8(&elements.close)
             .ok()
             .map(|close| up_to(text.clone(), texts.iter().any(Lang::is_all), close))
         {
-            return self.sequence(before(), vec![Bit::Hole(closed)]);
+            return self.sequence(before(), [&[Bit::Hole(closed)], behind].concat());
         }
         // A control token closes it, and no text holds one.
-        if !ends_in_token(&elements.before_text) || elements.close.first() != Some(&0xFF) {
-            return self.sequence(before(), vec![Bit::Hole(text), close()]);
+        if !ends_in_token(elements.before(Kind::Text)) || elements.close.first() != Some(&0xFF) {
+            return self.sequence(before(), [vec![Bit::Hole(text)], key.close(elements)].concat());
         }
         // Why apart: a terminal of no text at all is none for the lexer.
-        let with = self.sequence(before(), vec![Bit::Hole(not_empty(text)), close()]);
+        let with = self.sequence(before(), [vec![Bit::Hole(not_empty(text))], key.close(elements)].concat());
         if texts.iter().any(Lang::is_nullable) {
-            let without = self.sequence(before(), vec![close()]);
+            let without = self.sequence(before(), key.close(elements));
             return format!("{with}\n  | {without}");
         }
         with
@@ -133,6 +163,10 @@ impl<'a> Emitter<'a> {
                 Bit::Value(name) => {
                     self.end_run(&mut run, &mut elements);
                     elements.push(format!("@{name}"));
+                }
+                Bit::Rule(name) => {
+                    self.end_run(&mut run, &mut elements);
+                    elements.push(name);
                 }
                 Bit::Wire(bytes) => {
                     for (i, part) in bytes.split(|byte| *byte == 0xFF).enumerate() {
@@ -175,18 +209,41 @@ impl<'a> Emitter<'a> {
 }
 
 impl Key<'_> {
-    /// What stands before the value.
-    fn before(&self, elements: &Elements, is_text: bool) -> Vec<Bit> {
-        let key = match self.text {
+    /// What stands before the value; `between` it and the key.
+    fn before(&self, elements: &Elements, between: &[u8]) -> Vec<Bit> {
+        vec![Bit::Wire(elements.open.clone()), self.bit(elements), Bit::Wire(between.to_vec())]
+    }
+
+    /// What closes the value. Where that names a key that the schema leaves open, the guard sees to it that it is the same.
+    fn close(&self, elements: &Elements) -> Vec<Bit> {
+        let close = Bit::Wire(elements.close.clone());
+        match &elements.close_end {
+            None => vec![close],
+            Some(end) => vec![close, self.bit(elements), Bit::Wire(end.clone())],
+        }
+    }
+
+    fn bit(&self, elements: &Elements) -> Bit {
+        match self.text {
             Some(text) => Bit::Wire(text.clone().into_bytes()),
             None if ends_in_token(&elements.open) && elements.key_end() == 0xFF => {
                 Bit::Hole(not_empty(string(&self.lang, Spelling::Raw, "")))
             }
             None => Bit::Hole(string(&self.lang, Spelling::Raw, "")),
-        };
-        let between = if is_text { &elements.before_text } else { &elements.before_json };
-        vec![Bit::Wire(elements.open.clone()), key, Bit::Wire(between.clone())]
+        }
     }
+}
+
+/// The kinds of values beside text, those together that the format does not tell apart.
+fn alike(elements: &Elements) -> Vec<Vec<Kind>> {
+    let mut groups: Vec<Vec<Kind>> = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Text) {
+        match groups.iter_mut().find(|group| elements.before(group[0]) == elements.before(kind)) {
+            Some(group) => group.push(kind),
+            None => groups.push(vec![kind]),
+        }
+    }
+    groups
 }
 
 fn any(mut parts: Vec<RegexAst>) -> RegexAst {

@@ -69,6 +69,10 @@ impl Follower {
         let Some(transcoder) = &mut self.transcoder else { return self.byte(byte) };
         let mut json = Vec::new();
         transcoder.push(byte, &mut json);
+        if transcoder.progress() == Progress::Broken {
+            // The mask lets nothing of that pass but an element that is closed by another name.
+            return Err(Veto::Schema);
+        }
         let behind = if transcoder.progress() == Progress::Over { transcoder.held().to_vec() } else { Vec::new() };
         let is_over = !behind.is_empty();
         json.into_iter().try_for_each(|byte| self.byte(byte))?;

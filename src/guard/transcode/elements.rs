@@ -3,28 +3,43 @@
 use std::sync::Arc;
 
 use super::{Nesting, Progress};
-use crate::guard::encoding::{Content, Elements, Keys, closed_scalar, may_become_scalar};
+use crate::guard::encoding::{Content, Elements, Keys, Kind, LevelId, closed_scalar, may_become_scalar};
 use crate::guard::escape::escape;
 
 /// Where in the arguments the text ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
-    /// Before an element, or before what stands behind the arguments.
+    /// Before an element, or before what stands behind the last.
     Boundary,
     /// In a key.
     Key,
     /// Between a key and its value.
     BeforeValue,
+    /// Before a value that may be an object or array as elements.
+    Start { level: LevelId, is_array: bool },
     /// In text.
     Text,
     /// In a value that may yet be text or JSON.
     Unclear,
     /// In JSON.
     Json(Nesting),
+    /// In the key that closes a value.
+    Closing,
     /// Behind the arguments.
     Over,
     /// In something else: the grammar was not applied.
     Broken,
+}
+
+/// An object or array of elements that is open.
+#[derive(Clone, Debug)]
+pub(super) struct Open {
+    pub(super) level: LevelId,
+    pub(super) is_array: bool,
+    /// The key of its own element.
+    pub(super) key: Vec<u8>,
+    /// How many elements have begun in it.
+    pub(super) n: usize,
 }
 
 /// Reads the arguments of one call.
@@ -35,13 +50,26 @@ pub(super) struct Reader {
     /// Bytes that were not understood yet.
     held: Vec<u8>,
     key: Vec<u8>,
-    n_pairs: usize,
+    open: Vec<Open>,
+    /// What the value that begins here is, where the format says so.
+    told: Option<Kind>,
+    /// Whether anything of the last value was given.
+    has_value: bool,
 }
 
 impl Reader {
     /// Starts before the first element.
     pub(super) fn new(keys: Arc<Keys>) -> Self {
-        Self { keys, spot: Spot::Boundary, held: Vec::new(), key: Vec::new(), n_pairs: 0 }
+        let root = Open { level: Keys::ROOT, is_array: false, key: Vec::new(), n: 0 };
+        Self {
+            keys,
+            spot: Spot::Boundary,
+            held: Vec::new(),
+            key: Vec::new(),
+            open: vec![root],
+            told: None,
+            has_value: false,
+        }
     }
 
     /// Where the text ends.
@@ -67,9 +95,22 @@ impl Reader {
         &self.key
     }
 
-    /// Whether a key has begun anywhere.
-    pub(super) fn has_pairs(&self) -> bool {
-        self.n_pairs > 0
+    /// What is open, the arguments first.
+    pub(super) fn open(&self) -> &[Open] {
+        &self.open
+    }
+
+    /// How the value that comes next may begin in JSON, where what was given does not say that one comes, or the format
+    /// says what it is.
+    pub(super) fn beginnings(&self) -> Vec<&'static str> {
+        let is_first_item = self.open.last().is_some_and(|open| open.is_array && open.n == 1);
+        let all = |kinds: &[Kind]| kinds.iter().flat_map(|kind| kind.beginnings()).copied().collect();
+        match self.told {
+            _ if self.has_value => vec![""],
+            Some(kind) => all(&[kind]),
+            None if is_first_item => all(&Kind::ALL),
+            None => vec![""],
+        }
     }
 
     /// How the arguments are written.
@@ -82,18 +123,28 @@ impl Reader {
         match self.spot {
             Spot::Boundary => self.boundary(byte, out),
             Spot::Key if byte == self.keys.elements.key_end() => {
-                out.extend_from_slice(b"\": ");
+                let is_item = self.keys.elements.item.as_ref().is_some_and(|item| *item == self.key);
+                match self.open.last().is_some_and(|open| open.is_array) {
+                    true if !is_item => return self.spot = Spot::Broken,
+                    true => {}
+                    false => out.extend_from_slice(b"\": "),
+                }
                 self.spot = Spot::BeforeValue;
                 self.before_value(byte, out);
             }
+            Spot::Key if self.keys.elements.not_in_keys.as_bytes().contains(&byte) => self.spot = Spot::Broken,
             Spot::Key => {
                 self.key.push(byte);
-                escape(byte, out);
+                if self.open.last().is_some_and(|open| !open.is_array) {
+                    escape(byte, out);
+                }
             }
             Spot::BeforeValue => self.before_value(byte, out),
+            Spot::Start { level, is_array } => self.start(level, is_array, byte, out),
             Spot::Text => self.text(byte, out),
             Spot::Unclear => self.unclear(byte, out),
             Spot::Json(nesting) => self.json(nesting, byte, out),
+            Spot::Closing => self.closing(byte),
             Spot::Over | Spot::Broken => self.held.push(byte),
         }
     }
@@ -104,29 +155,58 @@ impl Reader {
 
     fn boundary(&mut self, byte: u8, out: &mut Vec<u8>) {
         self.held.push(byte);
-        let open = &self.keys.elements.open;
-        if self.held == *open {
-            out.extend_from_slice(if self.n_pairs == 0 { b"\"" } else { b", \"" });
-            self.held.clear();
-            self.key.clear();
-            self.n_pairs += 1;
-            self.spot = Spot::Key;
-        } else if !open.starts_with(&self.held) {
+        let elements = self.elements();
+        let (open, close) = (elements.open.as_slice(), elements.close.as_slice());
+        if open.starts_with(&self.held) && (self.held.len() < open.len() || elements.item.is_some()) {
+            // Why even if it is whole: what closes an element may begin as what opens one.
+            return;
+        }
+        let is_inner = self.open.len() > 1;
+        if is_inner && self.held == close {
+            return self.end_container(out);
+        }
+        if self.held.starts_with(open) && !(elements.item.is_some() && close.starts_with(&self.held)) {
+            return self.begin_element(out);
+        }
+        if !is_inner {
             out.push(b'}');
             self.spot = Spot::Over;
+        } else if !close.starts_with(&self.held) {
+            self.spot = Spot::Broken;
         }
+    }
+
+    /// Begins an element, whose key begins with what is held behind what opens it.
+    fn begin_element(&mut self, out: &mut Vec<u8>) {
+        let begun = self.held.split_off(self.keys.elements.open.len());
+        self.held.clear();
+        self.key.clear();
+        let Some(open) = self.open.last_mut() else { return };
+        out.extend_from_slice(match (open.n > 0, open.is_array) {
+            (true, true) => b", ",
+            (false, true) => b"",
+            (true, false) => b", \"",
+            (false, false) => b"\"",
+        });
+        open.n += 1;
+        (self.told, self.has_value) = (None, false);
+        self.spot = Spot::Key;
+        begun.into_iter().for_each(|byte| self.push(byte, out));
     }
 
     fn before_value(&mut self, byte: u8, out: &mut Vec<u8>) {
         self.held.push(byte);
         let elements = self.elements();
-        let (is_text, is_json) = (self.held == elements.before_text, self.held == elements.before_json);
-        let content = match (is_text, is_json) {
-            (true, true) => self.keys.content(&self.key),
+        let json = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Text);
+        let mut kinds = json.filter(|kind| self.held == elements.before(*kind));
+        let (is_text, kind) = (self.held == elements.before(Kind::Text), kinds.next());
+        self.told = kind.filter(|_| elements.tells_kinds());
+        let content = match (is_text, kind.is_some()) {
+            (true, true) => self.content(),
             (true, false) => Content::Text,
             (false, true) => Content::Json,
             (false, false) => {
-                let goes_on = [&elements.before_text, &elements.before_json].iter().any(|b| b.starts_with(&self.held));
+                let goes_on = elements.before.iter().any(|before| before.starts_with(&self.held));
                 self.spot = if goes_on { Spot::BeforeValue } else { Spot::Broken };
                 return;
             }
@@ -139,23 +219,68 @@ impl Reader {
             }
             Content::Json => Spot::Json(Nesting::default()),
             Content::Either => Spot::Unclear,
+            Content::Object(level) => Spot::Start { level, is_array: false },
+            Content::Array(level) => Spot::Start { level, is_array: true },
         };
+    }
+
+    /// What the value of the key that was read last may be.
+    pub(super) fn content(&self) -> Content {
+        match self.open.last() {
+            Some(open) if open.is_array => self.keys.item(open.level, open.n.saturating_sub(1)),
+            Some(open) => self.keys.content(open.level, &self.key),
+            None => Content::Either,
+        }
+    }
+
+    fn start(&mut self, level: LevelId, is_array: bool, byte: u8, out: &mut Vec<u8>) {
+        self.held.push(byte);
+        let elements = self.elements();
+        if elements.open.starts_with(&self.held) {
+            return;
+        }
+        let goes_on = elements.close.starts_with(&self.held);
+        if goes_on && self.held != elements.close {
+            return;
+        }
+        if !goes_on && !self.held.starts_with(&elements.open) {
+            return self.decide(Spot::Json(Nesting::default()), out);
+        }
+        out.push(if is_array { b'[' } else { b'{' });
+        self.open.push(Open { level, is_array, key: std::mem::take(&mut self.key), n: 0 });
+        if goes_on { self.end_container(out) } else { self.begin_element(out) }
+    }
+
+    fn end_container(&mut self, out: &mut Vec<u8>) {
+        let Some(open) = self.open.pop() else { return };
+        out.push(if open.is_array { b']' } else { b'}' });
+        self.key = open.key;
+        self.end_value();
     }
 
     fn text(&mut self, byte: u8, out: &mut Vec<u8>) {
         let elements = self.elements();
         let close = elements.close.as_slice();
         if self.held.is_empty() && close.first() != Some(&byte) {
-            return escape(byte, out);
+            return self.take_text(byte, out);
         }
         self.held.push(byte);
         while !close.starts_with(&self.held) {
-            escape(self.held.remove(0), out);
+            let byte = self.held.remove(0);
+            self.take_text(byte, out);
         }
         if self.held == close {
             out.push(b'"');
             self.end_value();
         }
+    }
+
+    fn take_text(&mut self, byte: u8, out: &mut Vec<u8>) {
+        // No text holds a control token.
+        if byte == 0xFF {
+            self.spot = Spot::Broken;
+        }
+        escape(byte, out);
     }
 
     fn json(&mut self, nesting: Nesting, byte: u8, out: &mut Vec<u8>) {
@@ -180,6 +305,7 @@ impl Reader {
         self.spot = Spot::Json(nesting);
         // Whitespace around a value is no part of it.
         if !nesting.is_outside() || !byte.is_ascii_whitespace() {
+            self.has_value = true;
             out.push(byte);
         }
     }
@@ -217,6 +343,19 @@ impl Reader {
 
     fn end_value(&mut self) {
         self.held.clear();
-        self.spot = Spot::Boundary;
+        self.spot = if self.keys.elements.close_end.is_some() { Spot::Closing } else { Spot::Boundary };
+    }
+
+    fn closing(&mut self, byte: u8) {
+        self.held.push(byte);
+        let elements = &self.keys.elements;
+        let whole = elements.closing(&self.key);
+        let wanted = &whole[elements.close.len()..];
+        if self.held == wanted {
+            self.held.clear();
+            self.spot = Spot::Boundary;
+        } else if !wanted.starts_with(&self.held) {
+            self.spot = Spot::Broken;
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Writes the end of arguments as elements, from the JSON that ends them.
 
-use super::elements::{Reader, Spot};
+use super::elements::{Open, Reader, Spot};
 use super::{Nesting, take_string};
-use crate::guard::encoding::{Content, Keys, closed_scalar, split_scalar};
+use crate::guard::encoding::{Content, Keys, Kind, LevelId, closed_scalar, split_scalar};
 use crate::guard::escape::escape;
 
 /// One way to understand arguments that break off: bytes that were held back may be several things.
@@ -16,16 +16,28 @@ pub(super) struct Reading {
 /// Where the JSON of a reading breaks off.
 #[derive(Debug)]
 enum At {
-    /// Before a key or the end; with the bytes that are there of what comes.
+    /// Before an element or what stands behind the last; with the bytes that are there of what comes.
     Boundary(Vec<u8>),
     /// In a key, behind these bytes of what stands before it.
     Key {
         missing: Vec<u8>,
     },
-    /// Before a value, with the bytes that are there of what stands before it.
-    Value(Vec<u8>),
+    /// In the element of an item, before these bytes and its value, which begins so in JSON.
+    Item {
+        missing: Vec<u8>,
+        begun: &'static str,
+    },
+    /// Before a value, with the bytes that are there of what stands before it, and how it begins in JSON.
+    Value {
+        held: Vec<u8>,
+        begun: &'static str,
+    },
     Text,
-    Json(Nesting),
+    /// In JSON, before these bytes, which are part of the reading and not there yet.
+    Json {
+        nesting: Nesting,
+        begun: &'static str,
+    },
     /// Behind a value, before these bytes of what closes it.
     Closing(Vec<u8>),
 }
@@ -36,133 +48,232 @@ impl Reader {
         let elements = &self.keys().elements;
         let (held, close) = (self.held(), elements.close.as_slice());
         let reading = |json: &[u8], at: At| Reading { json: json.to_vec(), at };
-        let closing = |json: &[u8], held: &[u8]| reading(json, At::Closing(close[held.len()..].to_vec()));
+        let closing =
+            |json: &[u8], n_held: usize| reading(json, At::Closing(elements.closing(self.key())[n_held..].to_vec()));
         let escaped = |start: &[u8], text: &[u8]| {
             let mut json = start.to_vec();
             text.iter().for_each(|byte| escape(*byte, &mut json));
             reading(&json, At::Text)
         };
+        let (in_array, n) = self.open().last().map_or((false, 0), |open| (open.is_array, open.n));
+        let item = elements.item.as_deref().unwrap_or_default();
         match self.spot() {
             Spot::Boundary => {
                 let mut all = Vec::new();
-                all.extend(tail.starts_with(held).then(|| reading(b"", At::Boundary(held.to_vec()))));
-                let missing = elements.open[held.len()..].to_vec();
-                let key = if self.has_pairs() { &b", \""[..] } else { b"\"" };
-                all.extend((!held.is_empty()).then(|| reading(key, At::Key { missing })));
+                let behind = if self.open().len() > 1 { close } else { tail };
+                all.extend(behind.starts_with(held).then(|| reading(b"", At::Boundary(held.to_vec()))));
+                let missing = elements.open[held.len().min(elements.open.len())..].to_vec();
+                let next = match (n > 0, in_array) {
+                    (_, true) => reading(b", ", At::Item { missing: [&missing, item].concat(), begun: "" }),
+                    (true, false) => reading(b", \"", At::Key { missing }),
+                    (false, false) => reading(b"\"", At::Key { missing }),
+                };
+                all.extend((!held.is_empty() && elements.open.starts_with(held)).then_some(next));
                 all
             }
+            Spot::Key if in_array => {
+                let Some(missing) = item.strip_prefix(self.key()) else { return Vec::new() };
+                let at = |begun| At::Item { missing: missing.to_vec(), begun };
+                self.beginnings().into_iter().map(|begun| reading(begun.as_bytes(), at(begun))).collect()
+            }
             Spot::Key => vec![reading(b"", At::Key { missing: Vec::new() })],
-            Spot::BeforeValue => vec![reading(b"", At::Value(held.to_vec()))],
+            Spot::BeforeValue => {
+                let value = |begun: &'static str| reading(begun.as_bytes(), At::Value { held: held.to_vec(), begun });
+                // What is there may say already what the value is.
+                let kinds = Kind::ALL.into_iter().filter(|kind| elements.before(*kind).starts_with(held));
+                let told = kinds.filter(|_| elements.tells() && !held.is_empty());
+                self.beginnings().into_iter().chain(told.flat_map(Kind::beginnings).copied()).map(value).collect()
+            }
+            Spot::Start { is_array, .. } => {
+                let begun = match (held.is_empty(), is_array) {
+                    (true, _) => self.beginnings(),
+                    (false, true) => vec!["["],
+                    (false, false) => vec!["{"],
+                };
+                let held = [elements.before(Kind::Object), held].concat();
+                let at = |begun| At::Value { held: held.clone(), begun };
+                begun.into_iter().map(|begun| reading(begun.as_bytes(), at(begun))).collect()
+            }
             Spot::Text if held.is_empty() => vec![reading(b"", At::Text)],
-            Spot::Text => vec![closing(b"\"", held), escaped(b"", held)],
-            Spot::Json(nesting) if held.is_empty() => vec![reading(b"", At::Json(nesting))],
+            Spot::Text => vec![closing(b"\"", held.len()), escaped(b"", held)],
+            Spot::Json(nesting) if held.is_empty() => {
+                let at = |begun| At::Json { nesting, begun };
+                self.beginnings().into_iter().map(|begun| reading(begun.as_bytes(), at(begun))).collect()
+            }
             // The space ends a number, which could go on otherwise.
-            Spot::Json(nesting) => vec![closing(b" ", held), reading(b"", At::Json(nesting))],
+            Spot::Json(nesting) => vec![closing(b" ", held.len()), reading(b"", At::Json { nesting, begun: "" })],
             Spot::Unclear => {
                 let (scalar, rest) = split_scalar(held.trim_ascii_start());
                 if scalar.is_empty() && rest.is_empty() {
-                    let all = [&elements.before_json, held].concat();
-                    return vec![reading(b"", At::Value(all)), escaped(b"\"", held)];
+                    let whole = [elements.before(Kind::Object), held].concat();
+                    let at = |begun| At::Value { held: whole.clone(), begun };
+                    let values = self.beginnings().into_iter().map(|begun| reading(begun.as_bytes(), at(begun)));
+                    return values.chain([escaped(b"\"", held)]).collect();
                 }
                 let closed = closed_scalar(held.trim_ascii_start(), close);
-                let ended = closed.map(|(scalar, begun)| closing(&[scalar, b" "].concat(), begun));
-                let open = reading(scalar, At::Json(Nesting::default()));
+                let ended = closed.map(|(scalar, begun)| closing(&[scalar, b" "].concat(), begun.len()));
+                let open = reading(scalar, At::Json { nesting: Nesting::default(), begun: "" });
                 ended.into_iter().chain([escaped(b"\"", held), open]).collect()
             }
+            Spot::Closing => vec![closing(b"", close.len() + held.len())],
             Spot::Over | Spot::Broken => Vec::new(),
         }
     }
 
     /// The bytes that end the arguments, and `tail`, if in JSON `ending` ends what `reading` has.
     pub(super) fn write(&self, reading: &Reading, ending: &[u8], tail: &[u8]) -> Option<Vec<u8>> {
-        let keys = self.keys();
-        let elements = &keys.elements;
-        let mut out = Vec::new();
-        let mut rest = ending;
+        let elements = &self.keys().elements;
+        let mut writer = Writer { keys: self.keys(), out: Vec::new() };
+        let begun = match &reading.at {
+            At::Item { begun, .. } | At::Value { begun, .. } | At::Json { begun, .. } => begun,
+            At::Boundary(_) | At::Key { .. } | At::Text | At::Closing(_) => "",
+        };
+        let ending = [begun.as_bytes(), ending].concat();
+        let mut rest = ending.as_slice();
+        let mut open = self.open().to_vec();
+        let (level, n) = open.last().map_or((Keys::ROOT, 0), |open| (open.level, open.n));
+        let content = self.content();
         match &reading.at {
             At::Boundary(held) => {
-                write_pairs(keys, rest, &mut out)?;
-                out.extend_from_slice(tail);
-                return Some(out.strip_prefix(held.as_slice())?.to_vec());
+                writer.end(&mut open, rest)?;
+                writer.out.extend_from_slice(tail);
+                return Some(writer.out.strip_prefix(held.as_slice())?.to_vec());
             }
             At::Key { missing } => {
-                out.extend_from_slice(missing);
+                writer.out.extend_from_slice(missing);
                 let (more, after) = take_string(rest)?;
-                out.extend_from_slice(&more);
-                let begun = if missing.is_empty() { self.key() } else { b"" };
-                rest = write_value(keys, &[begun, &more].concat(), after.strip_prefix(b":")?, &mut out)?;
+                writer.out.extend_from_slice(&more);
+                let is_next = self.spot() == Spot::Boundary;
+                let key = [if is_next { b"" } else { self.key() }, &more].concat();
+                rest = writer.value(self.keys().content(level, &key), &key, after.strip_prefix(b":")?)?;
             }
-            At::Value(held) => {
-                rest = write_value(keys, self.key(), rest, &mut out)?;
-                out = out.strip_prefix(held.as_slice())?.to_vec();
+            At::Item { missing, .. } => {
+                writer.out.extend_from_slice(missing);
+                let is_next = self.spot() == Spot::Boundary;
+                let content = if is_next { self.keys().item(level, n) } else { content };
+                rest = writer.value(content, elements.item.as_deref()?, rest)?;
+                open.last_mut()?.n += usize::from(is_next);
+            }
+            At::Value { held, .. } => {
+                rest = writer.value(content, self.key(), rest)?;
+                writer.out = writer.out.strip_prefix(held.as_slice())?.to_vec();
             }
             At::Text => {
                 let (more, after) = take_string(rest)?;
-                out.extend_from_slice(&more);
-                out.extend_from_slice(&elements.close);
+                writer.out.extend_from_slice(&more);
+                writer.out.extend_from_slice(&elements.closing(self.key()));
                 rest = after;
             }
-            At::Json(nesting) => {
+            At::Json { nesting, .. } => {
                 let n = value_len(*nesting, rest);
-                out.extend_from_slice(&rest[..n]);
-                out.extend_from_slice(&elements.close);
+                writer.out.extend_from_slice(&rest[..n]);
+                writer.out.extend_from_slice(&elements.closing(self.key()));
                 rest = &rest[n..];
             }
-            At::Closing(missing) => out.extend_from_slice(missing),
+            At::Closing(missing) => writer.out.extend_from_slice(missing),
         }
-        write_pairs(keys, rest, &mut out)?;
-        out.extend_from_slice(tail);
-        Some(out)
+        writer.end(&mut open, rest)?;
+        writer.out.extend_from_slice(tail);
+        Some(writer.out)
     }
 }
 
-/// Writes the pairs that are left, down to the closing brace.
-fn write_pairs(keys: &Keys, mut rest: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    loop {
-        rest = rest.trim_ascii_start();
-        rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
-        if rest == b"}" {
-            return Some(());
+/// Writes JSON as elements.
+struct Writer<'a> {
+    keys: &'a Keys,
+    out: Vec<u8>,
+}
+
+impl Writer<'_> {
+    /// Writes what is left in everything that is open, down to the last brace.
+    fn end(&mut self, open: &mut Vec<Open>, mut rest: &[u8]) -> Option<()> {
+        loop {
+            rest = rest.trim_ascii_start();
+            rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
+            if matches!(rest.first(), Some(b'}' | b']')) {
+                let ended = open.pop()?;
+                if open.is_empty() {
+                    return (rest.len() == 1).then_some(());
+                }
+                self.out.extend_from_slice(&self.keys.elements.closing(&ended.key));
+                rest = &rest[1..];
+                continue;
+            }
+            let inner = open.last_mut()?;
+            rest = self.element((inner.level, inner.is_array), inner.n, rest)?;
+            inner.n += 1;
+        }
+    }
+
+    /// Writes the pair or item that `rest` begins with. Gives what is left.
+    fn element<'r>(&mut self, (level, is_array): (LevelId, bool), n: usize, rest: &'r [u8]) -> Option<&'r [u8]> {
+        self.out.extend_from_slice(&self.keys.elements.open);
+        if is_array {
+            let item = self.keys.elements.item.clone()?;
+            self.out.extend_from_slice(&item);
+            return self.value(self.keys.item(level, n), &item, rest);
         }
         let (key, after) = take_string(rest.strip_prefix(b"\"")?)?;
-        out.extend_from_slice(&keys.elements.open);
-        out.extend_from_slice(&key);
-        rest = write_value(keys, &key, after.strip_prefix(b":")?, out)?;
+        self.out.extend_from_slice(&key);
+        self.value(self.keys.content(level, &key), &key, after.strip_prefix(b":")?)
     }
-}
 
-/// Writes the value that `rest` begins with, what stands before it and what closes it. Gives what is left.
-fn write_value<'r>(keys: &Keys, key: &[u8], rest: &'r [u8], out: &mut Vec<u8>) -> Option<&'r [u8]> {
-    let elements = &keys.elements;
-    let (json, rest) = rest.split_at(value_len(Nesting::default(), rest));
-    let json = json.trim_ascii();
-    let text = match json.strip_prefix(b"\"") {
-        Some(inside) => Some(take_string(inside)?.0),
-        None => None,
-    };
-    let can_be_plain = |text: &Vec<u8>| match keys.content(key) {
-        Content::Text => true,
-        Content::Json => false,
-        Content::Either => elements.tells() || Keys::reads_as_text(text),
-    };
-    match text.filter(can_be_plain) {
-        Some(text) => {
-            out.extend_from_slice(&elements.before_text);
-            out.extend_from_slice(&text);
+    /// Writes the value that `rest` begins with, what stands before it and what closes it. Gives what is left.
+    fn value<'r>(&mut self, content: Content, key: &[u8], rest: &'r [u8]) -> Option<&'r [u8]> {
+        let elements = &self.keys.elements;
+        let (json, rest) = rest.split_at(value_len(Nesting::default(), rest));
+        let json = json.trim_ascii();
+        let text = match json.strip_prefix(b"\"") {
+            Some(inside) => Some(take_string(inside)?.0),
+            None => None,
+        };
+        let can_be_plain = |text: &Vec<u8>| match content {
+            Content::Text => true,
+            Content::Json | Content::Object(_) | Content::Array(_) => false,
+            Content::Either => elements.tells() || Keys::reads_as_text(text),
+        };
+        // Where a string is written as JSON, the format does not tell kinds.
+        let kind = json.first().map_or(Kind::Null, |first| Kind::of(*first));
+        let before_json = elements.before(if kind == Kind::Text { Kind::Object } else { kind });
+        match (text.filter(can_be_plain), content) {
+            (Some(text), _) => {
+                self.out.extend_from_slice(elements.before(Kind::Text));
+                self.out.extend_from_slice(&text);
+            }
+            (None, Content::Object(level)) if kind == Kind::Object => {
+                self.out.extend_from_slice(before_json);
+                self.inside((level, false), json)?;
+            }
+            (None, Content::Array(level)) if kind == Kind::Array => {
+                self.out.extend_from_slice(before_json);
+                self.inside((level, true), json)?;
+            }
+            (None, _) => {
+                self.out.extend_from_slice(before_json);
+                self.out.extend_from_slice(json);
+            }
         }
-        None => {
-            out.extend_from_slice(&elements.before_json);
-            out.extend_from_slice(json);
-        }
+        self.out.extend_from_slice(&elements.closing(key));
+        Some(rest)
     }
-    out.extend_from_slice(&elements.close);
-    Some(rest)
+
+    /// Writes what is in an object or array.
+    fn inside(&mut self, level: (LevelId, bool), json: &[u8]) -> Option<()> {
+        let mut rest = json.get(1..json.len().checked_sub(1)?)?.trim_ascii();
+        let mut n = 0;
+        while !rest.is_empty() {
+            rest = self.element(level, n, rest)?.trim_ascii_start();
+            rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
+            n += 1;
+        }
+        Some(())
+    }
 }
 
 /// How many bytes of `text` belong to the value that it is in.
 fn value_len(mut nesting: Nesting, text: &[u8]) -> usize {
     let is_end = |byte: &u8| {
-        let ends = nesting.is_outside() && matches!(byte, b',' | b'}');
+        let ends = nesting.is_outside() && matches!(byte, b',' | b'}' | b']');
         nesting.take(*byte);
         ends
     };

@@ -3,20 +3,46 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::guard::encoding::{Content, Elements, Keys, Notation};
+use std::collections::HashMap;
+
+use crate::guard::encoding::{Content, Elements, Keys, Kind, Level, LevelId, Notation};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-fn elements(before_json: &str) -> Encoding {
+fn elements(before: impl Fn(Kind) -> String) -> Encoding {
     let bytes = |text: &str| text.as_bytes().to_vec();
     let elements = Elements {
         open: bytes("<parameter="),
-        before_text: bytes(">\n"),
-        before_json: bytes(before_json),
+        before: Kind::ALL.map(|kind| before(kind).into_bytes()),
         close: bytes("\n</parameter>\n"),
+        close_end: None,
+        item: None,
+        not_in_keys: String::new(),
     };
     let keys = [("text".into(), Content::Text), ("json".into(), Content::Json)].into();
-    Encoding::Elements(Arc::new(Keys { elements: Arc::new(elements), keys, others: Content::Either }))
+    let level = Level { keys, prefix: Vec::new(), others: Content::Either };
+    Encoding::Elements(Arc::new(Keys { elements: Arc::new(elements), levels: vec![level] }))
+}
+
+/// Objects and arrays as elements in elements: `json` is an object of lists of objects.
+fn nested() -> Encoding {
+    let bytes = |text: &str| text.as_bytes().to_vec();
+    let elements = Elements {
+        open: bytes("#<"),
+        before: Kind::ALL.map(|_| bytes(">")),
+        close: bytes("#</"),
+        close_end: Some(bytes(">")),
+        item: Some(bytes("item")),
+        not_in_keys: String::new(),
+    };
+    let keys = [("text".into(), Content::Text), ("json".into(), Content::Object(LevelId(1)))].into();
+    let level = |keys, others| Level { keys, prefix: Vec::new(), others };
+    let levels = vec![
+        level(keys, Content::Either),
+        level(HashMap::new(), Content::Array(LevelId(2))),
+        Level { prefix: vec![Content::Text], ..level(HashMap::new(), Content::Object(LevelId(1))) },
+    ];
+    Encoding::Elements(Arc::new(Keys { elements: Arc::new(elements), levels }))
 }
 
 const TAIL: &str = "</function>\n";
@@ -37,7 +63,7 @@ fn write(encoding: &Encoding, json: &str, tail: &str) -> Option<String> {
 
 #[test]
 fn elements_become_json() {
-    let encoding = elements(">\n");
+    let encoding = elements(|_| ">\n".into());
     for (wire, json) in [
         ("", json!({})),
         ("<parameter=text>\na\"b\n\n</parameter>\n", json!({"text": "a\"b\n"})),
@@ -80,8 +106,9 @@ fn value() -> impl Strategy<Value = Value> {
 fn forms() -> Vec<(Encoding, &'static str, &'static str)> {
     let notation = |notation| Encoding::Notation(Arc::new(notation));
     vec![
-        (elements(">\n"), TAIL, "\n</parameter>\n"),
-        (elements(">json\n"), TAIL, "\n</parameter>\n"),
+        (elements(|_| ">\n".into()), TAIL, "\n</parameter>\n"),
+        (elements(|kind| format!(">{}\n", kind == Kind::Text)), TAIL, "\n</parameter>\n"),
+        (elements(|kind| format!(" {}>\n", kind.name())), TAIL, "\n</parameter>\n"),
         (notation(Notation::python([b"\"".into(), b"'".into()])), ")]", ""),
         (notation(Notation::python([b"'".into(), b"\"".into()])), ")]", ""),
         (notation(Notation::gemma(b"<|\"|>".into())), "}<end>", "<|\"|>"),
@@ -101,12 +128,12 @@ fn holds(text: &Value, is_writable: &impl Fn(&str) -> bool) -> bool {
 fn notations_become_json() {
     let forms = forms();
     for (form, wire, json) in [
-        (2, "", json!({})),
-        (2, "a=1, b='it\\'s \"x\"', c=\"it's\"", json!({"a": 1, "b": "it's \"x\"", "c": "it's"})),
-        (2, "a=True,b=false, c=[None, {\"k\": -1.5}]", json!({"a": true, "b": false, "c": [null, {"k": -1.5}]})),
-        (3, "a='\\n\\\\', b={'k': []}, c={}", json!({"a": "\n\\", "b": {"k": []}, "c": {}})),
+        (3, "", json!({})),
+        (3, "a=1, b='it\\'s \"x\"', c=\"it's\"", json!({"a": 1, "b": "it's \"x\"", "c": "it's"})),
+        (3, "a=True,b=false, c=[None, {\"k\": -1.5}]", json!({"a": true, "b": false, "c": [null, {"k": -1.5}]})),
+        (4, "a='\\n\\\\', b={'k': []}, c={}", json!({"a": "\n\\", "b": {"k": []}, "c": {}})),
         (
-            4,
+            5,
             "a:<|\"|>it's <|x\n<|\"|>,b:{k:[1,true],<|\"|>x y<|\"|>:null}",
             json!({"a": "it's <|x\n", "b": {"k": [1, true], "x y": null}}),
         ),
@@ -122,7 +149,7 @@ fn notations_become_json() {
 proptest! {
     /// What is written is read back, and from every place in it there is a way to the same end.
     #[test]
-    fn what_is_written_is_read(text in any::<String>(), json in value(), other in value(), i in 0..5_usize) {
+    fn what_is_written_is_read(text in any::<String>(), json in value(), other in value(), i in 0..6_usize) {
         let (encoding, tail, close) = &forms()[i];
         let is_elements = matches!(encoding, Encoding::Elements(_));
         let is_writable =
@@ -153,5 +180,48 @@ proptest! {
             let is_escape = !is_elements && written.as_bytes()[..n].ends_with(b"\\");
             prop_assert!(ended || is_escape, "{written} at {n}");
         }
+    }
+}
+
+/// From every place in arguments with elements in elements there is a way to the same end.
+#[test]
+fn elements_in_elements_become_json_and_end() {
+    let tail = "#</invoke>";
+    for (wire, json) in [
+        ("", json!({})),
+        ("#<text>a <b> \"c\"#</text>#<x>42#</x>", json!({"text": "a <b> \"c\"", "x": 42})),
+        ("#<json>#</json>", json!({"json": {}})),
+        ("#<json>null#</json>#<x>[1]#</x>", json!({"json": null, "x": [1]})),
+        ("#<json>#<a>#</a>#<b>#<item>1#</item>#</b>#</json>", json!({"json": {"a": [], "b": ["1"]}})),
+        (
+            "#<json>#<b>#<item>#</item>#<item>#<c>#</c>#</item>#<item>true#</item>#</b>#</json>#<text>#</text>",
+            json!({"json": {"b": ["", {"c": []}, true]}, "text": ""}),
+        ),
+    ] {
+        let encoding = nested();
+        let all = format!("{wire}{tail}");
+        let (whole, transcoder) = read(&encoding, format!("{wire}#</").as_bytes());
+        assert_eq!((transcoder.progress(), transcoder.held()), (Progress::Over, b"#</".as_slice()), "{wire}");
+        assert_eq!(serde_json::from_slice::<Value>(&whole).expect("JSON"), json, "{wire}");
+        assert_eq!(write(&encoding, std::str::from_utf8(&whole).expect("text"), tail), Some(all.clone()));
+        for n in 0..wire.len() {
+            let (so_far, transcoder) = read(&encoding, &all.as_bytes()[..n]);
+            assert!(whole.starts_with(&so_far), "{wire} at {n}");
+            let ends = |reading: Reading| {
+                let begun = [so_far.as_slice(), reading.json.as_slice()].concat();
+                let as_read = [Some(begun.as_slice()), begun.strip_suffix(b" ")];
+                let mut endings = as_read.into_iter().flatten().filter_map(|begun| whole.strip_prefix(begun));
+                endings.any(|ending| {
+                    let rest = transcoder.write(&reading, ending, tail.as_bytes());
+                    rest.is_some_and(|rest| [&all.as_bytes()[..n], &rest].concat() == all.as_bytes())
+                })
+            };
+            assert!(transcoder.readings(tail.as_bytes()).into_iter().any(ends), "{wire} at {n}");
+        }
+    }
+    for wire in ["#<x>1#</y>", "#<json>#<a>#<b>", "#<json>#<a>1#</b>", "#<json>x#</json>#<"] {
+        let (text, transcoder) = read(&nested(), wire.as_bytes());
+        let is_json = serde_json::from_slice::<Value>(&[text.as_slice(), b"}"].concat()).is_ok();
+        assert!(transcoder.progress() == Progress::Broken || !is_json, "{wire}");
     }
 }

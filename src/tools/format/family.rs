@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::grammar::Prose;
-use crate::guard::{Encoding, Notation, Transcoder};
+use crate::guard::{Encoding, Kind, Notation, Transcoder};
 use crate::tools::ToolCall;
 
 /// How a family of models writes tool calls: `begin call (between call)* end`.
@@ -24,6 +24,9 @@ pub struct Family {
     /// Around an answer's text, whether there are tools or not.
     #[serde(default)]
     pub text: (String, String),
+    /// What models may write before their first call that says nothing; known where it begins with a token.
+    #[serde(default)]
+    pub lead: String,
     /// The text that an answer's first call begins with, and free text never holds.
     pub marker: String,
     /// Before the first call.
@@ -31,10 +34,19 @@ pub struct Family {
     pub begin: String,
     /// A call: a text with `$NAME` and `$ARGUMENTS`; `$ID` and `$INDEX` where the model writes them.
     pub call: String,
+    /// The number of the first call, where calls are numbered.
+    #[serde(default)]
+    pub first_index: usize,
     /// One argument, where they are not written as one JSON object: a text with `$KEY` and `$VALUE`; `$STRING` where the
-    /// model writes whether the value is text.
+    /// model writes whether the value is text, `$TYPE` where it writes JSON Schema's word for it.
     #[serde(default)]
     pub parameter: Option<String>,
+    /// The key of an array's items, where arrays and objects are written as elements in elements.
+    #[serde(default)]
+    pub item: String,
+    /// Characters that stand in no key as they are.
+    #[serde(default)]
+    pub not_in_keys: String,
     /// Another notation of arguments than JSON.
     #[serde(default)]
     pub notation: Option<NotationName>,
@@ -111,12 +123,17 @@ pub enum Ids {
     Functions,
 }
 
+/// What stands before a value of this kind.
+pub(super) fn of_kind(before: &str, kind: Kind) -> String {
+    before.replace("$STRING", if kind == Kind::Text { "true" } else { "false" }).replace("$TYPE", kind.name())
+}
+
 fn yes() -> bool {
     true
 }
 
 /// Every family's file.
-const FILES: [&str; 44] = [
+const FILES: [&str; 56] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -161,6 +178,18 @@ const FILES: [&str; 44] = [
     include_str!("../../../families/k2-horizon.toml"),
     include_str!("../../../families/muse-glimmer.toml"),
     include_str!("../../../families/smollm-3.toml"),
+    include_str!("../../../families/kimi-k3.toml"),
+    include_str!("../../../families/minimax-m3.toml"),
+    include_str!("../../../families/gigachat-3.5.toml"),
+    include_str!("../../../families/deepseek-v4.1.toml"),
+    include_str!("../../../families/command-r.toml"),
+    include_str!("../../../families/xlam-2.toml"),
+    include_str!("../../../families/minicpm-3.toml"),
+    include_str!("../../../families/granite-20b.toml"),
+    include_str!("../../../families/dots.toml"),
+    include_str!("../../../families/internlm-2.5.toml"),
+    include_str!("../../../families/functionary-2.toml"),
+    include_str!("../../../families/jamba-1.5.toml"),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Family>>> = LazyLock::new(|| {
@@ -215,8 +244,11 @@ impl Family {
         let one = |(i, call): (usize, &ToolCall)| {
             let arguments = self.render_arguments(&call.arguments);
             // Why last: arguments come from strangers, and may hold what stands for something else.
-            let head =
-                self.call.replace("$NAME", &call.name).replace("$ID", &call.id).replace("$INDEX", &i.to_string());
+            let head = self
+                .call
+                .replace("$NAME", &call.name)
+                .replace("$ID", &call.id)
+                .replace("$INDEX", &(self.first_index + i).to_string());
             head.replacen("$ARGUMENTS", &arguments, 1)
         };
         let calls: Vec<String> = calls.iter().enumerate().map(one).collect();
@@ -237,16 +269,27 @@ impl Family {
             return written.and_then(|text| String::from_utf8(text).ok()).unwrap_or_else(|| arguments.to_owned());
         }
         let Some(parameter) = &self.parameter else { return arguments.to_owned() };
-        let one = |(key, value): (&String, &Value)| {
-            let (text, is_text) = match value {
-                Value::String(text) => (text.clone(), true),
-                other => (other.to_string(), false),
-            };
-            let (before, after) = parameter.split_once("$VALUE").unwrap_or((parameter, ""));
-            let before = before.replace("$STRING", if is_text { "true" } else { "false" });
-            format!("{}{text}{after}", before.replacen("$KEY", key, 1))
-        };
-        map.iter().map(one).collect()
+        let mut out = String::new();
+        map.iter().for_each(|(key, value)| self.write_element(parameter, key, value, &mut out));
+        out
+    }
+
+    fn write_element(&self, parameter: &str, key: &str, value: &Value, out: &mut String) {
+        let (before, after) = parameter.split_once("$VALUE").unwrap_or((parameter, ""));
+        let json = value.to_string();
+        let kind = json.bytes().next().map_or(Kind::Null, Kind::of);
+        out.push_str(&of_kind(before, kind).replacen("$KEY", key, 1));
+        match value {
+            Value::String(text) => out.push_str(text),
+            Value::Object(map) if !self.item.is_empty() => {
+                map.iter().for_each(|(key, value)| self.write_element(parameter, key, value, out));
+            }
+            Value::Array(items) if !self.item.is_empty() => {
+                items.iter().for_each(|value| self.write_element(parameter, &self.item, value, out));
+            }
+            _ => out.push_str(&json),
+        }
+        out.push_str(&after.replacen("$KEY", key, 1));
     }
 
     /// Writes a tool's result.

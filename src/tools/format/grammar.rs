@@ -62,7 +62,9 @@ impl ToolFormat {
         }
         let mut lark = start(&body("first_"), &body(""), self.before(prose), self.split_at(preamble));
         lark.push_str(SHAPE);
-        self.write_prose(prose, preamble, &mut lark);
+        // Why not beside a value: what stands around that may begin as the lead does.
+        let lead = if matches!(otherwise, Otherwise::Schema(_)) && !must { &[][..] } else { self.lead.as_slice() };
+        self.write_prose(prose, lead, preamble, &mut lark);
         lark.push_str(&self.around_rules());
         let is_in_call = self.begin.is_empty();
         let opening = if is_in_call { Frame::default() } else { self.begin.without(&self.marker) };
@@ -87,6 +89,7 @@ impl ToolFormat {
         }
         let _ = writeln!(lark, "gen_call: {}", alternatives.join(" | "));
         let calls = Calls {
+            lead: lead.to_vec(),
             marker: self.marker.clone(),
             begin: self.begin.clone(),
             between: self.between.clone(),
@@ -110,7 +113,7 @@ impl ToolFormat {
     pub fn silence(&self, preamble: Option<&Preamble>) -> Spec {
         let mut lark = start("first_prose", "prose", self.before(self.family.prose()), self.split_at(preamble));
         lark.push_str(PREAMBLE);
-        self.write_prose(self.family.prose(), preamble, &mut lark);
+        self.write_prose(self.family.prose(), b"", preamble, &mut lark);
         lark.push_str(&self.around_rules());
         Layout { preamble, around: &self.text }.spec(lark)
     }
@@ -129,7 +132,7 @@ impl ToolFormat {
 
     /// What stands first where `prose` may: a text that has a tag takes no line before it along.
     fn before(&self, prose: Prose) -> Prose {
-        if prose == Prose::Before && self.tag_has_marker() { Prose::Instead } else { prose }
+        if prose == Prose::Before && !self.text.0.is_empty() { Prose::Instead } else { prose }
     }
 
     /// The rules `text_open` and `text_close`.
@@ -145,9 +148,12 @@ impl ToolFormat {
     }
 
     /// The rules of free text. Where the model may think, text that stands first must not begin as thinking does.
-    fn write_prose(&self, prose: Prose, preamble: Option<&Preamble>, lark: &mut String) {
-        let marker = Frame::bytes(self.marker.as_slice());
-        let _ = writeln!(lark, "open: {}", elements(&marker));
+    fn write_prose(&self, prose: Prose, lead: &[u8], preamble: Option<&Preamble>, lark: &mut String) {
+        let marker = wire_parts(&self.marker);
+        let lead = if lead.is_empty() { String::new() } else { format!("{} {marker} | ", wire_parts(lead)) };
+        let _ = writeln!(lark, "open: {lead}{marker}");
+        // Text in an element of its own may be none, and calls follow the element.
+        let is_element = prose == Prose::Before && !self.text.1.is_empty();
         // Why: whitespace behind a thought is no part of the answer, and text that took it would take the marker, too.
         let any = if prose == Prose::Instead && preamble.is_some() { r"/(?s:\S.*)/" } else { "/(?s:.+)/" };
         let text = text_of(&self.marker);
@@ -171,8 +177,12 @@ impl ToolFormat {
         }
         for (prefix, body) in [("", &body), ("first_", &first)] {
             let name = format!("{}PROSE", prefix.to_uppercase());
-            let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: text_open {name} text_close");
+            let inside = if is_element { format!("{name}?") } else { name.clone() };
+            let _ = writeln!(lark, "{name}: {body}\n{prefix}prose: text_open {inside} text_close");
             let _ = match (&text, prose) {
+                _ if is_element => {
+                    writeln!(lark, "{prefix}prose_and_open: text_open {name} text_close {marker}")
+                }
                 (Some(_), Prose::Before) => writeln!(
                     lark,
                     "{prefix}prose_body[suffix=OPEN]: {name}\n{prefix}prose_and_open: text_open {prefix}prose_body"

@@ -11,7 +11,7 @@ pub use family::{Family, Ids, NotationName, Place};
 pub use grammar::{Layout, Otherwise};
 
 use crate::grammar::Vocab;
-use crate::guard::{Bit, Elements, Form, Frame};
+use crate::guard::{Bit, Elements, Form, Frame, Kind};
 
 /// A family's texts as the tokens of one vocabulary have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct ToolFormat {
     pub family: Arc<Family>,
     /// Around an answer's text.
     pub text: (Vec<u8>, Vec<u8>),
+    /// What may stand before the first call and says nothing.
+    pub lead: Vec<u8>,
     /// What an answer's first call begins with: a text, or one control token.
     pub marker: Vec<u8>,
     /// Before the first call.
@@ -44,9 +46,11 @@ impl ToolFormat {
         let text = (vocab.wire_of(&family.text.0), vocab.wire_of(&family.text.1));
         // Why only a token: free text could hold what ends it.
         let is_of_tokens = text.1.is_empty() || text.1.first() == Some(&0xFF);
+        let lead = vocab.wire_of(&family.lead);
         let (head, tail) = family.call.split_once("$ARGUMENTS").unwrap_or((&family.call, ""));
         Self {
             text: if is_of_tokens { text } else { Default::default() },
+            lead: if lead.first() == Some(&0xFF) { lead } else { Vec::new() },
             marker: vocab.wire_of(&family.marker),
             begin: frame(&family.begin),
             head: frame(head),
@@ -76,17 +80,23 @@ fn frame(text: &str, vocab: &Vocab) -> Frame {
 /// How a family's arguments are written, where they are not written as JSON.
 fn form(family: &Family, vocab: &Vocab) -> Option<Form> {
     let notation = family.notation.map(|name| Form::Notation(Arc::new(name.notation(|mark| vocab.wire_of(mark)))));
-    let elements = || family.parameter.as_deref().and_then(|text| elements(text, vocab));
+    let elements = || family.parameter.as_deref().and_then(|text| elements(text, family, vocab));
     notation.or_else(|| elements().map(|elements| Form::Elements(Arc::new(elements))))
 }
 
 /// The elements of a text with `$KEY` and `$VALUE`.
-fn elements(text: &str, vocab: &Vocab) -> Option<Elements> {
+fn elements(text: &str, family: &Family, vocab: &Vocab) -> Option<Elements> {
     let (open, rest) = text.split_once("$KEY")?;
     let (between, close) = rest.split_once("$VALUE")?;
-    let wire = |text: &str| vocab.wire_of(text);
-    let before = |is_text: &str| wire(&between.replace("$STRING", is_text));
-    Some(Elements { open: wire(open), before_text: before("true"), before_json: before("false"), close: wire(close) })
+    let (close, close_end) = close.split_once("$KEY").map_or((close, None), |(close, end)| (close, Some(end)));
+    Some(Elements {
+        open: vocab.wire_of(open),
+        before: Kind::ALL.map(|kind| vocab.wire_of(&family::of_kind(between, kind))),
+        close: vocab.wire_of(close),
+        close_end: close_end.map(|end| vocab.wire_of(end)),
+        item: (!family.item.is_empty()).then(|| family.item.clone().into_bytes()),
+        not_in_keys: family.not_in_keys.clone(),
+    })
 }
 
 /// What grammars call the arguments of the `i`-th tool.

@@ -1,0 +1,114 @@
+//! Objects and arrays whose parts are elements: the arguments themselves, and what is in them where the format nests.
+
+use std::fmt::Write as _;
+
+use super::forms::Forms;
+use super::write::{Emitter, Key};
+use crate::grammar::emit::{counted, keys};
+use crate::grammar::shape::{Array, Object, Shape, ShapeId};
+use crate::guard::{Content, LevelId};
+use crate::schema::pattern::Lang;
+
+impl Emitter<'_> {
+    /// What may stand in an object or array at this level.
+    pub(super) fn container(&mut self, id: ShapeId, level: LevelId) -> String {
+        let shapes = self.shapes;
+        match shapes.get(id) {
+            Shape::Object(object) => self.object(object, level),
+            Shape::Array(array) => self.array(array, level),
+            _ => quoted_nothing(),
+        }
+    }
+
+    /// The rule of an object or array in an element.
+    pub(super) fn inner(&mut self, id: ShapeId, level: LevelId) -> String {
+        let next = self.inner.len();
+        let n = *self.inner.entry((id, level)).or_insert(next);
+        if n == next {
+            self.unwritten.push((id, level));
+        }
+        format!("n{n}")
+    }
+
+    /// Writes the rules that others name.
+    pub(super) fn write_inner(&mut self) {
+        while let Some((id, level)) = self.unwritten.pop() {
+            let n = self.inner[&(id, level)];
+            let body = self.container(id, level);
+            let _ = writeln!(self.out.text, "n{n}: {body}");
+        }
+    }
+
+    fn has_text(&self, id: ShapeId) -> bool {
+        self.is_productive[id.0 as usize]
+    }
+
+    fn object(&mut self, object: &Object, level: LevelId) -> String {
+        let mut pairs = Vec::new();
+        for property in object.declared.iter().filter(|property| self.is_productive[property.shape.0 as usize]) {
+            let key = Key { text: Some(&property.name), lang: Lang::literal(&property.name) };
+            let content = self.keys.content(level, property.name.as_bytes());
+            pairs.extend(self.element(&key, content, &self.forms(property.shape)));
+        }
+        for open in object.open.iter().filter(|open| self.is_productive[open.shape.0 as usize]) {
+            let key = Key { text: open.name.as_ref(), lang: keys(open) };
+            let content = match &open.name {
+                Some(name) => self.keys.content(level, name.as_bytes()),
+                None => self.keys.levels[level.0 as usize].others,
+            };
+            pairs.extend(self.element(&key, content, &self.forms(open.shape)));
+        }
+        if pairs.is_empty() { quoted_nothing() } else { format!("({})*", pairs.join("\n  | ")) }
+    }
+
+    fn array(&mut self, array: &Array, level: LevelId) -> String {
+        let all = self.keys.levels[level.0 as usize].others;
+        if let Some((wanted, n)) = array.contains
+            && self.has_text(array.items)
+        {
+            let (wanted, item) = (self.item(wanted, all), self.item(array.items, all));
+            let again = format!(" ({item}* {wanted}){{{},{}}}", n - 1, n - 1);
+            return format!("{item}* {wanted}{} {item}*", if n > 1 { again } else { String::new() });
+        }
+        let prefix: Vec<ShapeId> = array.prefix.iter().copied().take_while(|item| self.has_text(*item)).collect();
+        let n_prefix = prefix.len() as u64;
+        let has_tail = prefix.len() == array.prefix.len() && self.has_text(array.items);
+        let max = if has_tail { array.max } else { Some(array.max.map_or(n_prefix, |max| max.min(n_prefix))) };
+        let mut rest = String::new();
+        if has_tail && max.is_none_or(|max| max > n_prefix) {
+            let item = self.item(array.items, all);
+            let (min, max) = counted(array.min.saturating_sub(n_prefix), max.map(|max| max - n_prefix));
+            rest = match max {
+                Some(max) => format!("{item}{{{min},{max}}}"),
+                None if min == 0 => format!("{item}*"),
+                None => format!("{item}{{{min},{min}}} {item}*"),
+            };
+        }
+        let n_used = max.map_or(n_prefix, |max| max.min(n_prefix));
+        for index in (0..n_used).rev() {
+            let at = usize::try_from(index).unwrap_or(usize::MAX);
+            let item = self.item(prefix[at], self.keys.item(level, at));
+            rest = format!("{item} {rest}");
+            if array.min <= index {
+                rest = format!("({rest})?");
+            }
+        }
+        if rest.is_empty() { quoted_nothing() } else { rest }
+    }
+
+    /// The ways to write an item.
+    fn item(&mut self, id: ShapeId, content: Content) -> String {
+        let name = self.keys.elements.item.clone().unwrap_or_default();
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let key = Key { text: Some(&name), lang: Lang::literal(&name) };
+        format!("({})", self.element(&key, content, &self.forms(id)).join(" | "))
+    }
+
+    fn forms(&self, id: ShapeId) -> Forms {
+        Forms::of(self.shapes, &[id], self.is_productive)
+    }
+}
+
+fn quoted_nothing() -> String {
+    "\"\"".to_owned()
+}
