@@ -3,6 +3,8 @@
 //! Text that comes from users is never read as a control token: where it holds the name of one, the rendered prompt says
 //! so.
 
+use std::sync::Arc;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use minijinja::value::{Serde, Value as Jinja};
 use minijinja::{Environment, context};
@@ -12,8 +14,9 @@ use super::arrange::{ArgumentsAs, arrangements, to_jinja, with_thoughts};
 use super::detect::{ToolSupport, detect};
 use super::jinja::{CHAT, environment};
 use super::{Message, Role, Thinking};
+use crate::grammar::Vocab;
 use crate::tools::ToolCall;
-use crate::tools::format::Ids;
+use crate::tools::format::{Ids, ToolFormat};
 
 /// ChatML, for models without a template.
 const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
@@ -99,6 +102,18 @@ impl ChatTemplate {
     #[must_use]
     pub fn with_tools(self, tools: ToolSupport) -> Self {
         Self { tools, ..self }
+    }
+
+    /// The same, with calls as they can be written in answers of `vocab`'s tokens: a token that ends answers stands in none.
+    #[must_use]
+    pub fn fitted(self, vocab: &Vocab) -> Self {
+        let format = ToolFormat::new(Arc::clone(&self.tools.family), vocab);
+        if format.is_writable(vocab) {
+            return Self { tools: ToolSupport { family: format.family, ..self.tools }, ..self };
+        }
+        let format = &format.family.name;
+        tracing::warn!(format, "calls in the model's own format hold a token that ends answers; it is taught another");
+        self.with_tools(ToolSupport::by_prompt())
     }
 
     /// How the model is told of tools, and how it calls them.

@@ -102,6 +102,7 @@ impl Generator {
             .build()
             .expect("threads can be started");
         let preparing = Arc::new(Semaphore::new(n_preparing));
+        let template = template.fitted(&vocab);
         let native = Arc::new(ToolFormat::new(Arc::clone(&template.tools().family), &vocab));
         let generic = Arc::new(ToolFormat::new(Family::generic(), &vocab));
         Self { vocab, template, native, generic, compiler, engine, options, pool, preparing }

@@ -171,6 +171,17 @@ impl Vocab {
         }
     }
 
+    /// Whether a token that ends an answer is among `wire`, as [`Vocab::wire_of`] has it.
+    #[must_use]
+    pub fn holds_end(&self, wire: &[u8]) -> bool {
+        let holds = |end: &TokenId| {
+            let word = self.wire(*end);
+            word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER)
+                && wire.windows(word.len()).any(|window| window == &*word)
+        };
+        wire.contains(&TokTrie::SPECIAL_TOKEN_MARKER) && self.ends.iter().any(holds)
+    }
+
     /// The longest token, in bytes.
     #[must_use]
     pub fn max_token_bytes(&self) -> usize {

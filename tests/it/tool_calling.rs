@@ -5,15 +5,15 @@ use std::sync::Arc;
 use drawplate::chat::SplitOptions;
 use drawplate::engine::{FakeMode, Limits};
 use drawplate::grammar::cfg::Cfg;
-use drawplate::grammar::{Budget, Compiler, Style, Verdict, Vocab};
+use drawplate::grammar::{Budget, Compiler, Style, Verdict, Vocab, VocabToken};
 use drawplate::guard::Preamble;
 use drawplate::schema::pattern::Lang;
 use drawplate::schema::{Document, Limits as SchemaLimits};
-use drawplate::tools::format::{Layout, Otherwise, Place, ToolFormat};
+use drawplate::tools::format::{Family, Layout, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
-use crate::support::formats::{encodings, formats, take_apart, tokens_of};
+use crate::support::formats::{Bytes, encodings, formats, take_apart, tokens_of};
 use crate::support::schemas::sample;
 use crate::support::{Setup, TestServer, chat_body, fold};
 
@@ -158,14 +158,10 @@ fn every_beginning_of_an_answer_has_an_ending() {
             (Some(preamble(Some("<seed:think>"), "</seed:think>")), ""),
         ] {
             keeps_silent(&format, &vocab, &compiler, (&preamble, thought));
-            every_beginning_ends(
-                &format,
-                &vocab,
-                &tools,
-                &compiler,
-                (&preamble, thought),
-                &Otherwise::Schema(document(ok())),
-            );
+            let schema = Otherwise::Schema(document(ok()));
+            for has_lead in [false, true].into_iter().take(if format.lead.is_empty() { 1 } else { 2 }) {
+                every_beginning_ends(&format, &vocab, &tools, &compiler, (&preamble, thought), &schema, has_lead);
+            }
         }
     }
 }
@@ -201,6 +197,7 @@ fn every_beginning_ends(
     compiler: &Compiler,
     (preamble, thought): (&Option<Preamble>, &str),
     schema: &Otherwise,
+    has_lead: bool,
 ) {
     let all = r#"{"notes": [{"text": "abc", "when": "2026-01-01", "tags": ["a"]}]}"#;
     let call = |name: &str, arguments: &str| ToolCall {
@@ -226,7 +223,8 @@ fn every_beginning_ends(
         (ToolChoice::Auto, true, schema, "", text(&[&one, &one])),
         (ToolChoice::Auto, true, schema, r#"{"ok": true}"#, (String::new(), Vec::new())),
     ] {
-        if matches!(otherwise, Otherwise::Schema(_)) && !schema_too {
+        let is_schema = matches!(otherwise, Otherwise::Schema(_));
+        if is_schema && !schema_too || has_lead && (is_schema || text.is_empty() || !before.is_empty()) {
             continue;
         }
         let spec = format.spec(tools, &choice, parallel, otherwise, preamble.as_ref());
@@ -245,12 +243,14 @@ fn every_beginning_ends(
         };
         let has_text = text.is_empty() || !before.is_empty();
         let (open, close) = if has_text { family.text.clone() } else { Default::default() };
-        let tokens = tokens_of(&format!("{thought}{open}{before}{close}{text}"), vocab);
+        let lead = if has_lead { family.lead.as_str() } else { "" };
+        let tokens = tokens_of(&format!("{thought}{open}{before}{close}{lead}{text}"), vocab);
         for n in 0..=tokens.len() {
             let ending = matcher.closing_tokens().unwrap_or_else(|| panic!("{what}: no ending of token {n} of {text}"));
             let said = take_apart(&[&tokens[..n], &ending].concat(), vocab, &options);
             for call in &said.calls {
                 let schema = if call.name == "note" { &tools[0] } else { &tools[1] }.parameters.value();
+                assert!(!call.arguments.is_empty(), "{what} at {n} of {text}: {said:?}");
                 assert!(is_valid(schema, &call.arguments), "{what} at {n}: {said:?}");
             }
             let begun = take_apart(&tokens[..n], vocab, &options);
@@ -259,6 +259,7 @@ fn every_beginning_ends(
                     assert_eq!(said.calls.len(), begun.calls.len(), "{what}: a call that nobody began: {n}");
                 }
                 (ToolChoice::Auto, Otherwise::Schema(_)) => {
+                    assert!(!said.calls.is_empty() || !said.content.is_empty(), "{what} at {n} of {text}: {said:?}");
                     assert!(!said.calls.is_empty() || is_valid(&ok(), &said.content), "{what}: {said:?}");
                 }
                 _ => assert!(!said.calls.is_empty() && said.content.is_empty(), "{what} at {n}: {said:?}"),
@@ -519,5 +520,29 @@ fn five_hundred_tools_are_one_request() {
     for i in (0..n_real).step_by(5).chain([499]) {
         let choice = json!({"type": "function", "function": {"name": format!("tool_{i}")}});
         assert_eq!(call(json!({"tools": [tools[i]], "tool_choice": choice, "seed": i, "max_tokens": 2000})), i);
+    }
+}
+
+/// A format whose texts name a token that ends answers cannot be used: between two calls it allows one, elsewhere none.
+#[test]
+fn no_call_holds_what_ends_an_answer() {
+    let tokens = |names: &[&str]| {
+        let bytes = (0..=255u8).map(|byte| VocabToken::Text(vec![byte]));
+        bytes.chain(names.iter().map(|name| VocabToken::Control((*name).into()))).collect::<Vec<_>>()
+    };
+    for (family, ends, is_parallel, is_writable) in [
+        ("muse-glimmer", &["<|eot|>"][..], true, true),
+        ("muse-glimmer", &["<|eot|>", "<|eom|>"], false, true),
+        ("gigachat-3", &["</s>"], false, true),
+        ("gigachat-3", &["</s>", "<|message_sep|>"], false, false),
+        ("kimi-k3", &["<|sep|>"], true, false),
+        ("gemma-4", &["<|\"|>"], true, false),
+    ] {
+        let names: Vec<&str> = ends.iter().copied().chain(["<|x|>"]).collect();
+        let n = u32::try_from(ends.len()).unwrap();
+        let vocab = Vocab::new(tokens(&names), (256..256 + n).collect(), Arc::new(Bytes)).unwrap();
+        let family = Family::all().iter().find(|known| known.name == family).unwrap();
+        let format = ToolFormat::new(Arc::clone(family), &vocab);
+        assert_eq!((format.family.parallel, format.is_writable(&vocab)), (is_parallel, is_writable), "{ends:?}");
     }
 }

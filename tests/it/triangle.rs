@@ -13,10 +13,9 @@ use super::templates::folder;
 use crate::support::formats::{encodings, format_of, tags_of, take_apart, tokens_of};
 
 /// Templates that write calls of the history in another way than their models write calls.
-const OTHERWISE: [&str; 4] = [
+const OTHERWISE: [&str; 3] = [
     // The recipient stands before the channel; OpenAI's documentation of the format has it behind.
     "openai-gpt-oss-120b",
-    "llm-jp-llm-jp-4.1-8b-thinking",
     // Arrays and objects are written as Python prints them; as JSON they are understood, too.
     "ByteDance-Seed-OSS",
     "openbmb-MiniCPM5-1B",

@@ -54,7 +54,7 @@ pub(crate) fn tags_of(family: &Family) -> Vec<String> {
 }
 
 /// Tokens are bytes.
-struct Bytes;
+pub(crate) struct Bytes;
 
 impl Tokenizer for Bytes {
     fn tokenize(&self, text: &[u8], _special: bool) -> Vec<u32> {

@@ -141,16 +141,8 @@ impl Answer {
 
     fn close_answer(&self, text: &[u8]) -> Option<Vec<u8>> {
         let Some(calls) = &self.calls else { return self.close_content(text) };
-        if calls.prose == Prose::Never && !calls.lead.is_empty() {
-            if let Some(behind) = text.strip_prefix(calls.lead.as_slice()) {
-                return if behind.is_empty() { calls.close_head(&calls.begin, b"") } else { calls.close(behind) };
-            }
-            if let Some(missing) = calls.lead.strip_prefix(text)
-                && !text.is_empty()
-                && !calls.marker.starts_with(text)
-            {
-                return Some([missing, &calls.close_head(&calls.begin, b"")?].concat());
-            }
+        if let Some(ending) = calls.close_behind_lead(text) {
+            return ending;
         }
         // Why first: the tag of text may begin as calls do.
         let open = &self.around.0;
@@ -245,6 +237,22 @@ impl Calls {
                 Fill::Whole(_) | Fill::Not => {}
             }
             (before, rest, is_enough) = (&self.between, next, true);
+        }
+    }
+
+    /// Ends an answer that begins with the lead, or as only the lead does; nothing if it does not.
+    #[expect(clippy::option_option, reason = "whether it begins so, and whether an ending is known")]
+    fn close_behind_lead(&self, text: &[u8]) -> Option<Option<Vec<u8>>> {
+        let lead = Some(self.lead.as_slice()).filter(|lead| !lead.is_empty())?;
+        let must_call = self.prose == Prose::Never;
+        match (text.strip_prefix(lead), lead.strip_prefix(text)) {
+            (Some(behind), _) if behind.starts_with(&self.marker) => Some(self.close(behind)),
+            (Some(behind), _) if must_call => Some(self.close_head(&self.begin, behind)),
+            (Some(_), _) => Some(Some(Vec::new())),
+            (None, Some(missing)) if must_call && !text.is_empty() && !self.marker.starts_with(text) => {
+                Some(self.close_head(&self.begin, b"").map(|ending| [missing, &ending].concat()))
+            }
+            (None, _) => None,
         }
     }
 

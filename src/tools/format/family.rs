@@ -133,7 +133,7 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 56] = [
+const FILES: [&str; 58] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -144,6 +144,7 @@ const FILES: [&str; 56] = [
     include_str!("../../../families/apriel.toml"),
     include_str!("../../../families/hunyuan-a13b.toml"),
     include_str!("../../../families/gigachat-3.1.toml"),
+    include_str!("../../../families/gigachat-3.toml"),
     include_str!("../../../families/minimax-m1.toml"),
     include_str!("../../../families/mistral-nemo.toml"),
     include_str!("../../../families/mistral-small-3.2.toml"),
@@ -153,6 +154,7 @@ const FILES: [&str; 56] = [
     include_str!("../../../families/deepseek-v3.1.toml"),
     include_str!("../../../families/kimi-k2.toml"),
     include_str!("../../../families/llama-3.toml"),
+    include_str!("../../../families/llm-jp.toml"),
     include_str!("../../../families/gpt-oss.toml"),
     include_str!("../../../families/command-r7b.toml"),
     include_str!("../../../families/command-moe.toml"),

@@ -42,6 +42,9 @@ impl ToolFormat {
     /// The format of `family` in answers of `vocab`'s tokens.
     #[must_use]
     pub fn new(family: Arc<Family>, vocab: &Vocab) -> Self {
+        // Why: what ends the answer stands between no two calls.
+        let is_one = family.parallel && vocab.holds_end(&vocab.wire_of(&family.between));
+        let family = if is_one { Arc::new(Family { parallel: false, ..(*family).clone() }) } else { family };
         let frame = |text: &str| frame(text, vocab);
         let text = (vocab.wire_of(&family.text.0), vocab.wire_of(&family.text.1));
         // Why only a token: free text could hold what ends it.
@@ -60,6 +63,19 @@ impl ToolFormat {
             end: frame(&family.end),
             family,
         }
+    }
+
+    /// Whether a call can be written: none of its texts holds a token that ends the answer.
+    #[must_use]
+    pub fn is_writable(&self, vocab: &Vocab) -> bool {
+        let form = self.form.iter().flat_map(|form| match form {
+            Form::Elements(elements) => {
+                [&[elements.open.clone(), elements.close.clone()], elements.before.as_slice()].concat()
+            }
+            Form::Notation(notation) => notation.quotes.iter().map(|quote| quote.mark.clone()).collect(),
+        });
+        let frames = [&self.begin, &self.head, &self.tail, &self.end].map(Frame::filled);
+        form.chain(frames).chain([self.text.0.clone(), self.text.1.clone()]).all(|bytes| !vocab.holds_end(&bytes))
     }
 
     /// What stands before the first call and its name.
