@@ -54,16 +54,28 @@ fn family(answer: &str, after: &str, first: &ToolCall, second: &ToolCall, form: 
     let before = without_thought(before.trim_start());
     // The id that stands before the second call's name is the second's.
     let (gap, after) = (hole(&hole(gap, first), second), hole(after, second));
-    let head_start = common_end(before, &gap);
+    let mut head_start = common_end(before, &gap);
     // A number that counts the calls is no part of a fixed text.
     let no_digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
     if common_end(&no_digits(before), &no_digits(&gap)) > head_start {
         return None;
     }
+    if open_tag(&before[..before.len() - head_start]).is_some() {
+        // What closes a tag belongs to what opens it, however alike the two places go on.
+        head_start -= before[before.len() - head_start..].find('>')? + 1;
+    }
     let (begin, between) = (&before[..before.len() - head_start], &gap[..gap.len() - head_start]);
     let n_tail = common_start(between, &after);
+    let n_tail = open_tag(&between[..n_tail]).unwrap_or(n_tail);
     family.call =
         format!("{}$NAME{name_to_arguments}$ARGUMENTS{}", &before[before.len() - head_start..], &between[..n_tail]);
+    if let Some((open, _)) = family.parameter.as_deref().and_then(|parameter| parameter.split_once("$KEY"))
+        && let Some(behind) = between[..n_tail].strip_prefix(open)
+    {
+        // What follows arguments begins as they do, and differs in what no key holds.
+        let differs = behind.chars().next().filter(char::is_ascii_punctuation)?;
+        family.not_in_keys = differs.to_string();
+    }
     let (marker, prose) = marker(before)?;
     (family.marker, family.prose) = (marker.to_owned(), prose);
     family.begin = begin.to_owned();
@@ -71,7 +83,10 @@ fn family(answer: &str, after: &str, first: &ToolCall, second: &ToolCall, form: 
     family.end = after[n_tail..].trim_end().to_owned();
     family.ids = if family.call.contains("$ID") { Ids::Nine } else { Ids::Free };
     let calls = [first.clone(), second.clone()];
-    let is_it = answer.contains(&family.render_calls(&calls)) && family.call.matches("$ID").count() < 2;
+    let first_text = if family.begin.is_empty() { &family.call } else { &family.begin };
+    let is_it = answer.contains(&family.render_calls(&calls))
+        && first_text.starts_with(&family.marker)
+        && family.call.matches("$ID").count() < 2;
     // Why: what else stands in such a place is written by the template, not by the model.
     (is_it && !family.begin.contains("$ID") && !family.between.contains("$ID")).then_some(family)
 }
@@ -162,6 +177,12 @@ fn marker(before: &str) -> Option<(&str, Place)> {
     // A name in the tag is no part of what it is known by.
     let n = before.find(close).map_or(before.len(), |at| at + 1);
     Some((&before[..n], Place::Before))
+}
+
+/// Where a tag begins that `text` does not close.
+fn open_tag(text: &str) -> Option<usize> {
+    let last = text.rfind(['<', '>'])?;
+    text[last..].starts_with('<').then_some(last)
 }
 
 fn common_start(a: &str, b: &str) -> usize {

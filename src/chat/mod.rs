@@ -14,6 +14,7 @@ mod jinja;
 mod lists;
 mod message;
 mod prompt;
+mod protect;
 mod said;
 mod scan;
 mod split;

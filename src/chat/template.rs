@@ -15,14 +15,13 @@ use super::detect::{ToolSupport, detect};
 use super::jinja::{CHAT, environment};
 use super::{Message, Role, Thinking};
 use crate::grammar::Vocab;
-use crate::tools::ToolCall;
 use crate::tools::format::{Ids, ToolFormat};
 
 /// ChatML, for models without a template.
 const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
 
 /// Marks text from users that spells a control token. Source: Unicode's private use area, chosen freely.
-const PLAIN: [char; 2] = ['\u{F8FE}', '\u{F8FF}'];
+pub(super) const PLAIN: [char; 2] = ['\u{F8FE}', '\u{F8FF}'];
 
 /// A part of a rendered prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,12 +50,12 @@ pub enum TemplateError {
 /// A compiled chat template.
 pub struct ChatTemplate {
     env: Environment<'static>,
-    controls: Option<AhoCorasick>,
+    pub(super) controls: Option<AhoCorasick>,
     bos: String,
     eos: String,
     adds_bos: bool,
-    knows_developer: bool,
-    tools: ToolSupport,
+    pub(super) knows_developer: bool,
+    pub(super) tools: ToolSupport,
     thinking: Option<Thinking>,
 }
 
@@ -179,56 +178,6 @@ impl ChatTemplate {
         rendered.map_err(|e| TemplateError::Refused(e.detail().map_or_else(|| e.to_string(), str::to_owned)))
     }
 
-    /// Marks names of control tokens, and gives the role a name that the template knows.
-    fn protect(&self, message: &Message) -> Message {
-        let role = if message.role == Role::Developer && !self.knows_developer { Role::System } else { message.role };
-        let call = |call: &ToolCall| ToolCall {
-            id: self.protect_text(&call.id),
-            name: self.protect_text(&call.name),
-            arguments: self.protect_arguments(&call.arguments),
-        };
-        Message {
-            role,
-            content: self.protect_text(&message.content),
-            tool_calls: message.tool_calls.iter().map(call).collect(),
-            reasoning: message.reasoning.as_deref().map(|text| self.protect_text(text)),
-            tool_call_id: message.tool_call_id.as_deref().map(|id| self.protect_text(id)),
-        }
-    }
-
-    fn protect_arguments(&self, arguments: &str) -> String {
-        match (self.tools.arguments, serde_json::from_str(arguments)) {
-            // Why read first: an escape may stand for what makes a name, and the template writes it out.
-            (ArgumentsAs::Object, Ok(object @ Value::Object(_))) => self.protect_value(&object).to_string(),
-            (ArgumentsAs::Object | ArgumentsAs::Text, _) => self.protect_text(arguments),
-        }
-    }
-
-    fn protect_text(&self, text: &str) -> String {
-        let text = text.replace(PLAIN, "\u{FFFD}");
-        let Some(controls) = &self.controls else { return text };
-        let mut marked = String::with_capacity(text.len());
-        controls.replace_all_with(&text, &mut marked, |_, name, out| {
-            out.push(PLAIN[0]);
-            out.push_str(name);
-            out.push(PLAIN[1]);
-            true
-        });
-        marked
-    }
-
-    fn protect_value(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.protect_text(text)),
-            Value::Array(items) => items.iter().map(|item| self.protect_value(item)).collect(),
-            Value::Object(map) => {
-                let pairs = map.iter().map(|(key, item)| (self.protect_text(key), self.protect_value(item)));
-                Value::Object(pairs.collect::<Map<_, _>>())
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        }
-    }
-
     fn segments(&self, text: &str) -> Vec<Segment> {
         let mut segments = Vec::new();
         if self.adds_bos && !self.bos.is_empty() && !text.starts_with(&self.bos) {
@@ -265,6 +214,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tools::ToolCall;
 
     fn template(source: Option<&str>) -> ChatTemplate {
         ChatTemplate::new(source, ("<s>", "</s>"), false, ["<|im_start|>", "<|im_end|>", "</s>"].into_iter())

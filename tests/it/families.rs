@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drawplate::chat::{ChatTemplate, SplitOptions};
+use drawplate::chat::{ChatTemplate, Found, SplitOptions};
 use drawplate::grammar::{Budget, Compiled, Compiler, Matcher, Verdict, Vocab};
 use drawplate::schema::{Document, Limits};
 use drawplate::tools::format::{Family, Otherwise, ToolFormat};
@@ -188,4 +188,45 @@ fn families_are_known_by_their_templates_which_write_what_their_masks_take() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A model that nobody knows: how its template writes calls is read off it, and so are they.
+#[test]
+fn unknown_formats_are_read_off_templates() {
+    let template = |begin: &str, call: &str, between: &str, end: &str| {
+        format!(
+            "{{% if tools %}}<|tools|>{{{{ tools | tojson }}}}<|end|>{{% endif %}}{{% for m in messages %}}<|{{{{ m.role }}}}|>\
+             {{{{ m.content }}}}{{% if m.tool_calls %}}{begin}{{% for c in m.tool_calls %}}{call}{{% if not loop.last %}}\
+             {between}{{% endif %}}{{% endfor %}}{end}{{% endif %}}<|end|>{{% endfor %}}<|assistant|>"
+        )
+    };
+    let json = "{{ c.function.arguments | tojson if c.function.arguments is mapping else c.function.arguments }}";
+    let each = |element: &str| {
+        let value = "{{ v if v is string else v | tojson }}";
+        format!("{{% for k, v in c.function.arguments.items() %}}{}{{% endfor %}}", element.replace("$V", value))
+    };
+    let python = "{% for k, v in c.function.arguments.items() %}{{ k }}={% if v is string %}'{{ v }}'{% else %}\
+                  {{ v | tojson }}{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}";
+    let kind = "{{ 'true' if v is string else 'false' }}";
+    for (begin, call, between, end) in [
+        ("", format!("<fn name={{{{ c.function.name }}}}>{json}</fn>"), "\n", ""),
+        ("<do>", format!("{{{{ c.function.name }}}}: {json};"), "", "</do>"),
+        ("<do>\n", format!("<f {{{{ c.function.name }}}}>{}</f>", each("<{{ k }}>$V</>")), "\n", "\n</do>"),
+        ("", format!("<run>{{{{ c.function.name }}}}{}\n</run>", each("\n<k>{{ k }}</k>\n<v>$V</v>")), "", ""),
+        (
+            "<all>",
+            format!(
+                "<f n=\"{{{{ c.function.name }}}}\">{}</f>",
+                each(&format!("<p n=\"{{{{ k }}}}\" text=\"{kind}\">$V</p>"))
+            ),
+            "",
+            "</all>",
+        ),
+        ("<py>[", format!("{{{{ c.function.name }}}}({python})"), ", ", "]</py>"),
+    ] {
+        let source = template(begin, &call, between, end);
+        let template = ChatTemplate::new(Some(&source), ("<s>", "</s>"), false, std::iter::empty()).unwrap();
+        assert_eq!(template.tools().found, Found::Inferred, "{source}: {:?}", template.tools());
+        assert_eq!(triangle(&source), Some(Ok(())), "{source}: {:?}", template.tools());
+    }
 }

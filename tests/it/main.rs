@@ -10,6 +10,7 @@ mod support;
 mod api_schemas;
 mod backend_contract;
 mod bad_input;
+mod call_formats;
 mod check_command;
 mod command_line;
 mod conformance;

@@ -4,7 +4,6 @@
 //! and the endings see JSON only.
 
 mod elements;
-mod elements_ending;
 mod notation;
 mod notation_ending;
 
@@ -74,7 +73,7 @@ pub struct Reading {
 
 #[derive(Debug)]
 enum At {
-    Elements(elements_ending::Reading),
+    Elements(elements::Reading),
     Notation(notation_ending::Reading),
 }
 
@@ -120,10 +119,8 @@ impl Transcoder {
     pub fn readings(&self, tail: &[u8]) -> Vec<Reading> {
         match &self.0 {
             Kind::Elements(reader) => {
-                let one = |reading: elements_ending::Reading| Reading {
-                    json: reading.json.clone(),
-                    at: At::Elements(reading),
-                };
+                let one =
+                    |reading: elements::Reading| Reading { json: reading.json.clone(), at: At::Elements(reading) };
                 reader.readings(tail).into_iter().map(one).collect()
             }
             Kind::Notation(reader) => {

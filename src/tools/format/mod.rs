@@ -4,6 +4,7 @@
 mod family;
 mod grammar;
 mod prompt;
+mod written;
 
 use std::sync::Arc;
 
@@ -107,7 +108,7 @@ fn elements(text: &str, family: &Family, vocab: &Vocab) -> Option<Elements> {
     let (close, close_end) = close.split_once("$KEY").map_or((close, None), |(close, end)| (close, Some(end)));
     Some(Elements {
         open: vocab.wire_of(open),
-        before: Kind::ALL.map(|kind| vocab.wire_of(&family::of_kind(between, kind))),
+        before: Kind::ALL.map(|kind| vocab.wire_of(&written::of_kind(between, kind))),
         close: vocab.wire_of(close),
         close_end: close_end.map(|end| vocab.wire_of(end)),
         item: (!family.item.is_empty()).then(|| family.item.clone().into_bytes()),

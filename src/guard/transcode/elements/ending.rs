@@ -1,15 +1,16 @@
 //! Writes the end of arguments as elements, from the JSON that ends them.
 
-use super::elements::{Open, Reader, Spot};
-use super::{Nesting, take_string};
-use crate::guard::encoding::{Content, Keys, Kind, LevelId, closed_scalar, split_scalar};
+use super::writer::{Writer, value_len};
+use super::{Reader, Spot};
+use crate::guard::encoding::{Keys, Kind, closed_scalar, split_scalar};
 use crate::guard::escape::escape;
+use crate::guard::transcode::{Nesting, take_string};
 
 /// One way to understand arguments that break off: bytes that were held back may be several things.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(in crate::guard::transcode) struct Reading {
     /// What they have in JSON beyond what was given.
-    pub(super) json: Vec<u8>,
+    pub(in crate::guard::transcode) json: Vec<u8>,
     at: At,
 }
 
@@ -44,7 +45,7 @@ enum At {
 
 impl Reader {
     /// How the text so far can be read. `tail` follows the arguments.
-    pub(super) fn readings(&self, tail: &[u8]) -> Vec<Reading> {
+    pub(in crate::guard::transcode) fn readings(&self, tail: &[u8]) -> Vec<Reading> {
         let elements = &self.keys().elements;
         let (held, close) = (self.held(), elements.close.as_slice());
         let reading = |json: &[u8], at: At| Reading { json: json.to_vec(), at };
@@ -121,9 +122,9 @@ impl Reader {
     }
 
     /// The bytes that end the arguments, and `tail`, if in JSON `ending` ends what `reading` has.
-    pub(super) fn write(&self, reading: &Reading, ending: &[u8], tail: &[u8]) -> Option<Vec<u8>> {
+    pub(in crate::guard::transcode) fn write(&self, reading: &Reading, ending: &[u8], tail: &[u8]) -> Option<Vec<u8>> {
         let elements = &self.keys().elements;
-        let mut writer = Writer { keys: self.keys(), out: Vec::new() };
+        let mut writer = Writer::new(self.keys());
         let begun = match &reading.at {
             At::Item { begun, .. } | At::Value { begun, .. } | At::Json { begun, .. } => begun,
             At::Boundary(_) | At::Key { .. } | At::Text | At::Closing(_) => "",
@@ -176,106 +177,4 @@ impl Reader {
         writer.out.extend_from_slice(tail);
         Some(writer.out)
     }
-}
-
-/// Writes JSON as elements.
-struct Writer<'a> {
-    keys: &'a Keys,
-    out: Vec<u8>,
-}
-
-impl Writer<'_> {
-    /// Writes what is left in everything that is open, down to the last brace.
-    fn end(&mut self, open: &mut Vec<Open>, mut rest: &[u8]) -> Option<()> {
-        loop {
-            rest = rest.trim_ascii_start();
-            rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
-            if matches!(rest.first(), Some(b'}' | b']')) {
-                let ended = open.pop()?;
-                if open.is_empty() {
-                    return (rest.len() == 1).then_some(());
-                }
-                self.out.extend_from_slice(&self.keys.elements.closing(&ended.key));
-                rest = &rest[1..];
-                continue;
-            }
-            let inner = open.last_mut()?;
-            rest = self.element((inner.level, inner.is_array), inner.n, rest)?;
-            inner.n += 1;
-        }
-    }
-
-    /// Writes the pair or item that `rest` begins with. Gives what is left.
-    fn element<'r>(&mut self, (level, is_array): (LevelId, bool), n: usize, rest: &'r [u8]) -> Option<&'r [u8]> {
-        self.out.extend_from_slice(&self.keys.elements.open);
-        if is_array {
-            let item = self.keys.elements.item.clone()?;
-            self.out.extend_from_slice(&item);
-            return self.value(self.keys.item(level, n), &item, rest);
-        }
-        let (key, after) = take_string(rest.strip_prefix(b"\"")?)?;
-        self.out.extend_from_slice(&key);
-        self.value(self.keys.content(level, &key), &key, after.strip_prefix(b":")?)
-    }
-
-    /// Writes the value that `rest` begins with, what stands before it and what closes it. Gives what is left.
-    fn value<'r>(&mut self, content: Content, key: &[u8], rest: &'r [u8]) -> Option<&'r [u8]> {
-        let elements = &self.keys.elements;
-        let (json, rest) = rest.split_at(value_len(Nesting::default(), rest));
-        let json = json.trim_ascii();
-        let text = match json.strip_prefix(b"\"") {
-            Some(inside) => Some(take_string(inside)?.0),
-            None => None,
-        };
-        let can_be_plain = |text: &Vec<u8>| match content {
-            Content::Text => true,
-            Content::Json | Content::Object(_) | Content::Array(_) => false,
-            Content::Either => elements.tells() || Keys::reads_as_text(text),
-        };
-        // Where a string is written as JSON, the format does not tell kinds.
-        let kind = json.first().map_or(Kind::Null, |first| Kind::of(*first));
-        let before_json = elements.before(if kind == Kind::Text { Kind::Object } else { kind });
-        match (text.filter(can_be_plain), content) {
-            (Some(text), _) => {
-                self.out.extend_from_slice(elements.before(Kind::Text));
-                self.out.extend_from_slice(&text);
-            }
-            (None, Content::Object(level)) if kind == Kind::Object => {
-                self.out.extend_from_slice(before_json);
-                self.inside((level, false), json)?;
-            }
-            (None, Content::Array(level)) if kind == Kind::Array => {
-                self.out.extend_from_slice(before_json);
-                self.inside((level, true), json)?;
-            }
-            (None, _) => {
-                self.out.extend_from_slice(before_json);
-                self.out.extend_from_slice(json);
-            }
-        }
-        self.out.extend_from_slice(&elements.closing(key));
-        Some(rest)
-    }
-
-    /// Writes what is in an object or array.
-    fn inside(&mut self, level: (LevelId, bool), json: &[u8]) -> Option<()> {
-        let mut rest = json.get(1..json.len().checked_sub(1)?)?.trim_ascii();
-        let mut n = 0;
-        while !rest.is_empty() {
-            rest = self.element(level, n, rest)?.trim_ascii_start();
-            rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
-            n += 1;
-        }
-        Some(())
-    }
-}
-
-/// How many bytes of `text` belong to the value that it is in.
-fn value_len(mut nesting: Nesting, text: &[u8]) -> usize {
-    let is_end = |byte: &u8| {
-        let ends = nesting.is_outside() && matches!(byte, b',' | b'}' | b']');
-        nesting.take(*byte);
-        ends
-    };
-    text.iter().position(is_end).unwrap_or(text.len())
 }

@@ -1,0 +1,60 @@
+//! Names of control tokens in what strangers write are marked, so that none becomes the token.
+
+use serde_json::{Map, Value};
+
+use super::arrange::ArgumentsAs;
+use super::template::{ChatTemplate, PLAIN};
+use super::{Message, Role};
+use crate::tools::ToolCall;
+
+impl ChatTemplate {
+    /// Marks names of control tokens, and gives the role a name that the template knows.
+    pub(super) fn protect(&self, message: &Message) -> Message {
+        let role = if message.role == Role::Developer && !self.knows_developer { Role::System } else { message.role };
+        let call = |call: &ToolCall| ToolCall {
+            id: self.protect_text(&call.id),
+            name: self.protect_text(&call.name),
+            arguments: self.protect_arguments(&call.arguments),
+        };
+        Message {
+            role,
+            content: self.protect_text(&message.content),
+            tool_calls: message.tool_calls.iter().map(call).collect(),
+            reasoning: message.reasoning.as_deref().map(|text| self.protect_text(text)),
+            tool_call_id: message.tool_call_id.as_deref().map(|id| self.protect_text(id)),
+        }
+    }
+
+    fn protect_arguments(&self, arguments: &str) -> String {
+        match (self.tools.arguments, serde_json::from_str(arguments)) {
+            // Why read first: an escape may stand for what makes a name, and the template writes it out.
+            (ArgumentsAs::Object, Ok(object @ Value::Object(_))) => self.protect_value(&object).to_string(),
+            (ArgumentsAs::Object | ArgumentsAs::Text, _) => self.protect_text(arguments),
+        }
+    }
+
+    fn protect_text(&self, text: &str) -> String {
+        let text = text.replace(PLAIN, "\u{FFFD}");
+        let Some(controls) = &self.controls else { return text };
+        let mut marked = String::with_capacity(text.len());
+        controls.replace_all_with(&text, &mut marked, |_, name, out| {
+            out.push(PLAIN[0]);
+            out.push_str(name);
+            out.push(PLAIN[1]);
+            true
+        });
+        marked
+    }
+
+    pub(super) fn protect_value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.protect_text(text)),
+            Value::Array(items) => items.iter().map(|item| self.protect_value(item)).collect(),
+            Value::Object(map) => {
+                let pairs = map.iter().map(|(key, item)| (self.protect_text(key), self.protect_value(item)));
+                Value::Object(pairs.collect::<Map<_, _>>())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+}
