@@ -21,6 +21,16 @@ pub(super) enum ArgumentsAs {
     Text,
 }
 
+/// What a template wants of calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wants {
+    pub(super) arguments: ArgumentsAs,
+    /// Whether a message of calls alone has no content, in place of an empty one.
+    pub(super) null_content: bool,
+    /// Whether every tool and parameter must have a description.
+    pub(super) descriptions: bool,
+}
+
 /// The arrangements of `messages` that keep their meaning, the one that is asked for first; each made when it is wanted.
 pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_, [Message]>> {
     let others = [true, false].into_iter().map(|keep_system| Cow::Owned(merged(messages, keep_system)));
@@ -39,7 +49,7 @@ pub(super) fn with_thoughts(messages: &[Message]) -> Vec<Message> {
 
 /// All system messages in one at the front (or, without `keep_system`, in the first user message), and neighbours of
 /// the same role in one: what the strictest templates ask for.
-fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
+pub(super) fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
     let is_system = |m: &&Message| matches!(m.role, Role::System | Role::Developer);
     let system: Vec<&str> = messages.iter().filter(is_system).map(|m| m.content.as_str()).collect();
     let mut out: Vec<Message> = Vec::new();
@@ -60,7 +70,7 @@ fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
 }
 
 /// `messages` with the fields that templates look for: those of OpenAI, and the name of the tool beside its result.
-pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs, ids: Ids) -> Vec<Jinja> {
+pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids) -> Vec<Jinja> {
     // Names of calls by id, as of the message that is looked at: ids may come again.
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut renamed = Renamed { ids, by_id: HashMap::new(), n_calls: 0 };
@@ -77,7 +87,9 @@ pub(super) fn to_jinja(messages: &[Message], arguments: ArgumentsAs, ids: Ids) -
             None if message.tool_calls.is_empty() => context! { role, content },
             None => {
                 let calls = message.tool_calls.iter();
-                let tool_calls: Vec<Jinja> = calls.map(|call| to_call(&renamed.call(call), call, arguments)).collect();
+                let one = |call| to_call(&renamed.call(call), call, wants.arguments);
+                let tool_calls: Vec<Jinja> = calls.map(one).collect();
+                let content = Some(content).filter(|content| !(content.is_empty() && wants.null_content));
                 context! { role, content, tool_calls }
             }
         });

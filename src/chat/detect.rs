@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::arrange::ArgumentsAs;
+use super::arrange::{ArgumentsAs, Wants};
 use super::infer::infer;
 use super::{Message, Role};
 use crate::tools::ToolCall;
@@ -21,8 +21,8 @@ pub struct ToolSupport {
     pub shows_tools: bool,
     /// Whether it shows calls. Where it does not, they are put into the text of the message.
     pub shows_calls: bool,
-    /// How the template wants arguments.
-    pub(super) arguments: ArgumentsAs,
+    /// What the template wants of calls.
+    pub(super) wants: Wants,
 }
 
 /// How a model's format of calls was found.
@@ -52,7 +52,7 @@ impl ToolSupport {
     /// A family's format, described in the prompt.
     #[must_use]
     pub fn taught(family: Arc<Family>) -> Self {
-        Self { family, found: Found::Prompt, shows_tools: false, shows_calls: false, arguments: ArgumentsAs::default() }
+        Self { family, found: Found::Prompt, shows_tools: false, shows_calls: false, wants: Wants::default() }
     }
 }
 
@@ -66,23 +66,60 @@ const KEY: &str = "key_alpha";
 const RESULT: &str = "result_alpha";
 const NEXT: &str = "next_alpha";
 
-/// Finds the format that `render` writes calls in.
-pub(super) fn detect(
-    source: &str,
-    render: impl Fn(&[Message], &[Value], ArgumentsAs) -> Option<String>,
-) -> ToolSupport {
-    // Why descriptions everywhere: some templates fail where there is none.
-    let key = |kind: &str| json!({"type": kind, "description": "what the key is for"});
-    let tools = [json!({"type": "function", "function": {"name": NAME, "description": DESCRIPTION, "parameters": {
-        "type": "object",
-        "properties": {"key_one": key("string"), "key_two": key("integer"), KEY: {"description": "another key"}}}}})];
+/// Finds the format that `render` writes calls in, and what else it wants of them.
+pub(super) fn detect(source: &str, render: impl Fn(&[Message], &[Value], Wants) -> Option<String>) -> ToolSupport {
+    let mut support = look(source, &render);
+    if support.is_native() {
+        let calls = calls(if support.family.parallel { 2 } else { 1 }, support.family.ids);
+        let called = called(&calls);
+        let rendered = |wants: Wants| render(&called, &tools(true), wants).filter(|text| text.contains(RESULT));
+        let nulled = Wants { null_content: true, ..support.wants };
+        // Why the shorter: what is left out is an empty message beside the calls.
+        if let (Some(empty), Some(null)) = (rendered(support.wants), rendered(nulled))
+            && null.len() < empty.len()
+            && calls.iter().all(|call| is_written(&support.family, call, &null))
+        {
+            support.wants = nulled;
+        }
+        support.wants.descriptions = render(&called, &tools(false), support.wants).is_none();
+    }
+    support
+}
+
+/// A tool, with descriptions everywhere or without any.
+fn tools(has_descriptions: bool) -> [Value; 1] {
+    let key = |kind: &str| match has_descriptions {
+        true => json!({"type": kind, "description": "what the key is for"}),
+        false => json!({"type": kind}),
+    };
+    let parameters = json!({"type": "object", "properties": {
+        "key_one": key("string"), "key_two": key("integer"), KEY: key("boolean")}});
+    let function = match has_descriptions {
+        true => json!({"name": NAME, "description": DESCRIPTION, "parameters": parameters}),
+        false => json!({"name": NAME, "parameters": parameters}),
+    };
+    [json!({"type": "function", "function": function})]
+}
+
+/// Whether `text` holds the call's arguments as the family writes them, however they are laid out.
+fn is_written(family: &Family, call: &ToolCall, text: &str) -> bool {
+    let squeezed = |text: &str| text.split_ascii_whitespace().collect::<String>();
+    squeezed(text).contains(&squeezed(&family.render_arguments(&call.arguments)))
+}
+
+fn look(source: &str, render: impl Fn(&[Message], &[Value], Wants) -> Option<String>) -> ToolSupport {
+    let tools = tools(true);
     let answered = answered();
     let (mut silent, mut rough) = (None, None);
     // Why text first: what the model wrote is copied, and found in its cache again; an object is written anew.
-    for arguments in [ArgumentsAs::Text, ArgumentsAs::Object] {
+    let ways = [false, true].into_iter().flat_map(|null_content| {
+        let wants = move |arguments| Wants { arguments, null_content, descriptions: false };
+        [ArgumentsAs::Text, ArgumentsAs::Object].map(wants)
+    });
+    for wants in ways {
         for (n_calls, ids) in [(2, Ids::Nine), (2, Ids::Functions), (1, Ids::Nine)] {
             let calls = calls(n_calls, ids);
-            let Some(text) = render(&called(&calls), &tools, arguments) else { continue };
+            let Some(text) = render(&called(&calls), &tools, wants) else { continue };
             if [SYSTEM, RESULT].iter().any(|shown| !text.contains(shown)) {
                 continue;
             }
@@ -91,16 +128,11 @@ pub(super) fn detect(
             };
             let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
             if let Some(family) = Family::all().iter().find(is_of) {
-                let is_written = |call: &ToolCall| text.contains(&family.render_arguments(&call.arguments));
+                let is_written = |call: &ToolCall| is_written(family, call, &text);
                 let is_shown = |call: &ToolCall| text.contains(&call.arguments) || is_written(call);
                 let shows_calls = calls.iter().all(is_shown);
-                let support = ToolSupport {
-                    family: Arc::clone(family),
-                    found: Found::Known,
-                    shows_tools,
-                    shows_calls,
-                    arguments,
-                };
+                let support =
+                    ToolSupport { family: Arc::clone(family), found: Found::Known, shows_tools, shows_calls, wants };
                 if calls.iter().all(is_written) {
                     return support;
                 }
@@ -111,7 +143,7 @@ pub(super) fn detect(
                 }
                 silent = silent.or(Some(support).filter(|support| support.shows_tools));
             }
-            let Some(plain) = render(&answered, &tools, arguments) else { continue };
+            let Some(plain) = render(&answered, &tools, wants) else { continue };
             let (Some(before), Some(after)) = (between(&plain, QUESTION, ANSWER), between(&plain, ANSWER, NEXT)) else {
                 continue;
             };
@@ -124,10 +156,10 @@ pub(super) fn detect(
             };
             // A template that takes text as it comes may write objects in a way of its own.
             let writes_json = || {
-                let other = render(&called(&calls), &tools, ArgumentsAs::Object);
+                let other = render(&called(&calls), &tools, Wants { arguments: ArgumentsAs::Object, ..wants });
                 other.is_none_or(|text| calls.iter().all(|call| text.contains(&call.arguments)))
             };
-            let support = |family, found| ToolSupport { family, found, shows_tools, shows_calls: true, arguments };
+            let support = |family, found| ToolSupport { family, found, shows_tools, shows_calls: true, wants };
             // Why the longest: what one family writes may begin what another does.
             let len = |family: &&Arc<Family>| family.render_calls(&calls).len();
             if let Some(family) = Family::all().iter().filter(is_bare).rev().max_by_key(len)

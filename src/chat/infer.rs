@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::tools::ToolCall;
 use crate::tools::format::{Family, Ids, NotationName, Place};
 
+/// What every text of the conversation that is rendered ends in.
+pub(super) const SAID: &str = "_alpha";
+
 /// Texts around a call that are longer than this are no format.
 const MAX_AROUND: usize = 300;
 
@@ -47,13 +50,18 @@ fn family(answer: &str, after: &str, first: &ToolCall, second: &ToolCall, form: 
         return None;
     }
     let hole = |text: &str, call: &ToolCall| text.replace(&call.id, "$ID");
-    let (before, name_to_arguments, same) = (hole(before, first), hole(name_to_arguments, first), hole(same, second));
+    let named = |text: &str, call: &ToolCall| hole(text, call).replace(&call.name, "$NAME");
+    let (before, name_to_arguments, same) = (hole(before, first), named(name_to_arguments, first), named(same, second));
     if name_to_arguments != same {
         return None;
     }
     let before = without_thought(before.trim_start());
     // The id that stands before the second call's name is the second's.
     let (gap, after) = (hole(&hole(gap, first), second), hole(after, second));
+    // What the conversation says is no part of a format: the turn has no end of its own.
+    if [before, &gap, &after].iter().any(|text| text.contains(SAID)) {
+        return None;
+    }
     let mut head_start = common_end(before, &gap);
     // A number that counts the calls is no part of a fixed text.
     let no_digits = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "0");
@@ -237,7 +245,15 @@ mod tests {
         }
         assert!(n_read > 30);
         // Arguments in no known form, and text that is no call.
-        for text in ["<|assistant|>fn_alpha(1)fn_alpha(2)<|im_end|>", "<|assistant|>text<|im_end|>"] {
+        let json = |n: u32| call("", n).arguments;
+        let (one, two) = (json(1), json(2));
+        for text in [
+            "<|assistant|>fn_alpha(1)fn_alpha(2)<|im_end|>",
+            "<|assistant|>text<|im_end|>",
+            // The turn of calls ends otherwise than one of text, or not at all.
+            &format!("<|assistant|><f>fn_alpha {one}</f><f>fn_alpha {two}</f><|call|><|tool|>result_alpha<|im_end|>"),
+            &format!("<|assistant|><f>fn_alpha {one}</f><f>fn_alpha {two}</f_fn_alpha><|im_end|>"),
+        ] {
             assert_eq!(infer(text, ("<|assistant|>", "<|im_end|>"), &first, &second), None);
         }
     }

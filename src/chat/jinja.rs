@@ -12,9 +12,9 @@ use super::lists::with_assignments;
 /// Bounds the work of one rendering: templates come with models from strangers.
 const FUEL: u64 = 50_000_000;
 
-/// How deep calls of macros may nest, each counted four times: some templates write schemas by macros that call themselves,
-/// as deep as JSON of requests nests.
-const RECURSION: usize = 520;
+/// How deep macros may call each other, each call counted several times: some templates write schemas by macros that call
+/// themselves. The most that the crate allows.
+const RECURSION: usize = 500;
 
 /// The name of the only template of an environment.
 pub(super) const CHAT: &str = "chat";

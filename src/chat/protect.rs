@@ -26,7 +26,7 @@ impl ChatTemplate {
     }
 
     fn protect_arguments(&self, arguments: &str) -> String {
-        match (self.tools.arguments, serde_json::from_str(arguments)) {
+        match (self.tools.wants.arguments, serde_json::from_str(arguments)) {
             // Why read first: an escape may stand for what makes a name, and the template writes it out.
             (ArgumentsAs::Object, Ok(object @ Value::Object(_))) => self.protect_value(&object).to_string(),
             (ArgumentsAs::Object | ArgumentsAs::Text, _) => self.protect_text(arguments),

@@ -10,11 +10,12 @@ use minijinja::value::{Serde, Value as Jinja};
 use minijinja::{Environment, context};
 use serde_json::{Map, Value};
 
-use super::arrange::{ArgumentsAs, arrangements, to_jinja, with_thoughts};
+use super::arrange::{Wants, arrangements, merged, to_jinja, with_thoughts};
 use super::detect::{ToolSupport, detect};
 use super::jinja::{CHAT, environment};
 use super::{Message, Role, Thinking};
 use crate::grammar::Vocab;
+use crate::schema::walk::rewrite;
 use crate::tools::format::{Ids, ToolFormat};
 
 /// ChatML, for models without a template.
@@ -85,13 +86,12 @@ impl ChatTemplate {
             thinking: Thinking::of(source),
         };
         let plain = Variables::default();
-        let render = |messages: &[Message], tools: &[Value], arguments: ArgumentsAs| {
-            let once =
-                |messages: &[Message]| template.render_once(messages, tools, (arguments, Ids::Free), &plain).ok();
-            once(messages).or_else(|| once(&with_thoughts(messages)))
+        let render = |messages: &[Message], tools: &[Value], wants: Wants| {
+            let once = |messages: &[Message]| template.render_once(messages, tools, (wants, Ids::Free), &plain).ok();
+            once(messages).or_else(|| once(&with_thoughts(messages))).or_else(|| once(&merged(messages, false)))
         };
         // Why: some templates put together what opens a thought.
-        let rendered = || render(&[Message::text(Role::User, "question")], &[], ArgumentsAs::Text);
+        let rendered = || render(&[Message::text(Role::User, "question")], &[], Wants::default());
         let thinking = template.thinking.or_else(|| Thinking::of(&rendered()?));
         let tools = detect(source, render);
         Ok(Self { tools, thinking, ..template })
@@ -143,11 +143,10 @@ impl ChatTemplate {
         let set = variables.0.iter().map(|(name, value)| (name.clone(), self.protect_value(value)));
         let variables = &Variables(set.collect());
         let mut refusal = None;
-        // Why twice: some templates fail where a tool or a parameter has no description.
-        let described: Vec<Value> = tools.iter().cloned().map(described).collect();
-        let tools = std::iter::once(&tools).chain((described != tools).then_some(&described));
-        for (tools, arrangement) in tools.flat_map(|tools| arrangements(&messages).map(move |a| (tools, a))) {
-            match self.render_once(&arrangement, tools, (self.tools.arguments, self.tools.family.ids), variables) {
+        let wants = self.tools.wants;
+        let tools = if wants.descriptions { tools.into_iter().map(described).collect() } else { tools };
+        for arrangement in arrangements(&messages) {
+            match self.render_once(&arrangement, &tools, (wants, self.tools.family.ids), variables) {
                 Ok(text) => return Ok(self.segments(&text)),
                 Err(error) => refusal = refusal.or(Some(error)),
             }
@@ -159,10 +158,10 @@ impl ChatTemplate {
         &self,
         messages: &[Message],
         tools: &[Value],
-        (arguments, ids): (ArgumentsAs, Ids),
+        (wants, ids): (Wants, Ids),
         variables: &Variables,
     ) -> Result<String, TemplateError> {
-        let messages = to_jinja(messages, arguments, ids);
+        let messages = to_jinja(messages, wants, ids);
         // Why absent: templates ask whether there are tools, and some show the heading of an empty list.
         let tools = (!tools.is_empty()).then_some(tools);
         let template = self.env.get_template(CHAT).map_err(|e| TemplateError::Broken(e.to_string()))?;
@@ -196,15 +195,16 @@ impl ChatTemplate {
     }
 }
 
-/// The tool with a description, if only an empty one, of itself and of its parameters.
+/// The tool with a description, if only an empty one, of itself and of all its parameters.
 fn described(mut tool: Value) -> Value {
-    if let Some(Value::Object(function)) = tool.get_mut("function") {
-        function.entry("description").or_insert_with(|| "".into());
-        let parameters = function.get_mut("parameters").and_then(|schema| schema.get_mut("properties"));
-        let properties = parameters.and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut);
-        for property in properties.filter_map(Value::as_object_mut) {
-            property.entry("description").or_insert_with(|| "".into());
+    let describe = |schema: &mut Value| {
+        if let Value::Object(map) = schema {
+            map.entry("description").or_insert_with(|| "".into());
         }
+    };
+    if let Some(function) = tool.get_mut("function") {
+        describe(function);
+        function.get_mut("parameters").into_iter().for_each(|parameters| rewrite(parameters, &mut |s| describe(s)));
     }
     tool
 }

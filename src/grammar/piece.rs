@@ -85,7 +85,7 @@ impl Piece {
             }
             Some(Form::Elements(elements)) => {
                 elements::prepare(&mut shapes, elements)?;
-                elements::emit(&shapes, elements)?.map(Grammar::Other)
+                elements::emit(&shapes, elements, deadline)?.map(Grammar::Other)
             }
         };
         let Some(grammar) = grammar else {

@@ -11,8 +11,13 @@ use crate::schema::walk::rewrite;
 const LINE_ENDS: &str = "\n\r\u{2028}\u{2029}";
 /// `\s`.
 const SPACES: &str = "\t\n\u{B}\u{C}\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
+/// `\S`.
+const NO_SPACES: &str = "\0-\u{8}\u{E}-\u{1F}!-\u{9F}\u{A1}-\u{167F}\u{1681}-\u{1FFF}\u{200B}-\u{2027}\u{202A}-\u{202E}\
+\u{2030}-\u{205E}\u{2060}-\u{2FFF}\u{3001}-\u{FEFE}\u{FF00}-\u{10FFFF}";
 const DIGITS: &str = "0-9";
+const NO_DIGITS: &str = "\0-/:-\u{10FFFF}";
 const WORD: &str = "0-9A-Za-z_";
+const NO_WORD: &str = "\0-/:-@\\[-\\^`{-\u{10FFFF}";
 
 /// `schema` with all of its patterns so.
 pub(super) fn written_out(schema: &Value) -> Cow<'_, Value> {
@@ -60,26 +65,38 @@ fn in_rust(pattern: &str) -> Option<String> {
     let mut in_class = false;
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
-        let class = |inside: &str| if in_class { inside.to_owned() } else { format!("[{inside}]") };
         match c {
-            '\\' => match chars.next() {
-                Some('d') => out.push_str(&class(DIGITS)),
-                Some('w') => out.push_str(&class(WORD)),
-                Some('s') => out.push_str(&class(SPACES)),
-                Some(negated @ ('D' | 'W' | 'S')) if !in_class => {
-                    let inside = match negated {
-                        'D' => DIGITS,
-                        'W' => WORD,
-                        _ => SPACES,
-                    };
-                    out.push_str(&format!("[^{inside}]"));
+            '\\' => {
+                let escaped = chars.next();
+                match escaped.and_then(class) {
+                    None => {
+                        out.push(c);
+                        out.extend(escaped);
+                    }
+                    Some(inside) if in_class => {
+                        // A dash beside a class is itself, and would make a range of what is written out.
+                        if out.ends_with('-') && !out.ends_with("[-") && !out.ends_with("[^-") && !out.ends_with("\\-")
+                        {
+                            out.insert(out.len() - 1, '\\');
+                        }
+                        out.push_str(inside);
+                        if chars.as_str().starts_with('-') {
+                            chars.next();
+                            out.push_str("\\-");
+                        }
+                    }
+                    Some(inside) => {
+                        out.push('[');
+                        out.push_str(inside);
+                        out.push(']');
+                    }
                 }
-                escaped => {
-                    out.push(c);
-                    out.extend(escaped);
-                }
-            },
-            '.' if !in_class => out.push_str(&format!("[^{LINE_ENDS}]")),
+            }
+            '.' if !in_class => {
+                out.push_str("[^");
+                out.push_str(LINE_ENDS);
+                out.push(']');
+            }
             _ => {
                 in_class = (in_class || c == '[') && c != ']';
                 out.push(c);
@@ -87,6 +104,19 @@ fn in_rust(pattern: &str) -> Option<String> {
         }
     }
     (out != pattern).then_some(out)
+}
+
+/// What stands in the class that an escape means.
+fn class(escaped: char) -> Option<&'static str> {
+    Some(match escaped {
+        'd' => DIGITS,
+        'D' => NO_DIGITS,
+        'w' => WORD,
+        'W' => NO_WORD,
+        's' => SPACES,
+        'S' => NO_SPACES,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +140,16 @@ mod tests {
             (r"^(?=\.)", "a", false),
             (r"^(?=[.\]])", ".", true),
             (r"^(?=[.\]])", "a", false),
+            (r"^(?!admin$)[\w\W]{3,}$", "élan", true),
+            (r"^(?!x)[\s\S]$", "\u{85}", true),
+            (r"^(?!x)[\d\D]$", "\u{663}", true),
+            (r"^(?!x)[\W]$", "[", true),
+            (r"^(?!x)[^\W]$", "^", false),
+            (r"^(?!x)[\w\-~]+$", "a-b", true),
+            (r"^(?!x)[\w\-~]+$", "{", false),
+            (r"^(?!x)[-\d]+$", "-3", true),
+            (r"^(?!x)[\d-]+$", "-3", true),
+            (r"^(?!x)[\d-]+$", ".", false),
         ] {
             let value = json!({(text): text}).to_string();
             let as_value = Check::new(&json!({"additionalProperties": {"pattern": pattern}})).expect("compiles");

@@ -12,7 +12,7 @@ use drawplate::tools::format::{Family, Layout, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
-use crate::support::formats::{Bytes, encodings, formats, take_apart, tokens_of};
+use crate::support::formats::{Bytes, encodings, format_of, formats, tags_of, take_apart, tokens_of};
 
 /// A schema with something for the mask and for the guard to see to.
 pub(super) fn note() -> Value {
@@ -245,8 +245,30 @@ fn channels(format: &ToolFormat, vocab: &Vocab) {
     }
 }
 
-/// Tools as function calling is measured with (BFCL's, where MaskBench lies beside the checkout): five hundred in one
-/// request, and each of some made to be called.
+/// Where tokens run out in what closes a text or begins a call, nothing of that is shown.
+#[test]
+fn what_stands_around_text_is_never_shown() {
+    for (family, text) in [
+        ("kimi-k3", "<|open|>response<|sep|>Hello<|close|>response<|sep|>"),
+        ("minimax-m3", "Hello]<]minimax[>[<tool_call>\n"),
+        ("hermes", "Hello"),
+    ] {
+        let family = Family::all().iter().find(|known| known.name == family).unwrap();
+        let (format, vocab) = format_of(family, tags_of(family));
+        let options = SplitOptions {
+            around: format.text.clone(),
+            format: Some(Arc::new(format)),
+            calls_follow_text: true,
+            ..SplitOptions::default()
+        };
+        let tokens = tokens_of(text, &vocab);
+        for n in 0..=tokens.len() {
+            let said = take_apart(&tokens[..n], &vocab, &options);
+            assert!("Hello".starts_with(&said.content) && said.calls.is_empty(), "{}: {said:?}", family.name);
+        }
+    }
+}
+
 /// A format whose texts name a token that ends answers cannot be used: between two calls it allows one, elsewhere none.
 #[test]
 fn no_call_holds_what_ends_an_answer() {

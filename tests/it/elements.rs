@@ -241,6 +241,88 @@ fn text_stands_as_it_is_and_is_what_the_schema_says() {
     }
 }
 
+/// Elements in elements: what is written so, and what is JSON in an element.
+#[test]
+fn values_are_elements_where_an_element_can_say_what_they_are() {
+    let all = formats();
+    let is_it = |(format, vocab): &&(ToolFormat, Vocab)| {
+        format.family.name == "minimax-m3" && vocab.control_names().any(|name| name.starts_with(']'))
+    };
+    let (format, vocab) = all.iter().find(is_it).unwrap();
+    let wide: Vec<Value> = (0..60).map(|_| json!({"type": "integer"})).collect();
+    let tuple = json!({"properties": {"t": {"type": "array", "prefixItems": wide}}});
+    let path = json!({"properties": {"b": {"anyOf": [
+        {"type": "null"}, {"type": "object", "properties": {"application/json": {"type": "integer"}}, "additionalProperties": false}]}}});
+    let either = json!({"properties": {"e": {"type": ["string", "object"]}}});
+    let both = json!({"properties": {"c": {"enum": [[1], {"a": 1}, "x", null]}, "d": {"enum": [[1, "a"], []]}}});
+    let tree = json!({"properties": {"n": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "object", "additionalProperties": false,
+        "properties": {"item": {"type": "string"}, "of": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}}});
+    let n = |key: &str, value: &str| format!("]<]minimax[>[<{key}>{value}]<]minimax[>[</{key}>");
+    for (schema, arguments, json) in [
+        (&tuple, n("t", &n("item", "1").repeat(60)), Some(json!({"t": vec![1; 60]}))),
+        (&tuple, n("t", &n("item", "1").repeat(3)), Some(json!({"t": [1, 1, 1]}))),
+        (&tuple, n("t", ""), Some(json!({"t": []}))),
+        (&path, n("b", "{\"application/json\": 1}"), Some(json!({"b": {"application/json": 1}}))),
+        (&path, n("b", "null"), Some(json!({"b": null}))),
+        (&path, n("b", &n("application/json", "1")), None),
+        (&either, n("e", "{\"a/b\": 1}"), Some(json!({"e": {"a/b": 1}}))),
+        (&either, n("e", "text <b>"), Some(json!({"e": "text <b>"}))),
+        (&both, n("c", "[1]"), Some(json!({"c": [1]}))),
+        (&both, n("c", "x"), Some(json!({"c": "x"}))),
+        (&both, n("d", &(n("item", "1") + &n("item", "a"))), Some(json!({"d": [1, "a"]}))),
+        (&both, n("d", ""), Some(json!({"d": []}))),
+        (&both, n("d", &n("item", "1")), None),
+        (
+            &tree,
+            n("n", &(n("of", &(n("item", "") + &n("item", &n("item", "x")))) + &n("item", "y"))),
+            Some(json!({"n": {"of": [{}, {"item": "x"}], "item": "y"}})),
+        ),
+        (&tree, n("n", &n("of", &n("of", ""))), None),
+    ] {
+        let mut schema = schema.clone();
+        schema["type"] = "object".into();
+        let case = case(format, vocab, &schema).unwrap().unwrap();
+        let text = case.written("{}").replacen("</invoke>", "@", 1);
+        let (head, tail) = text.split_once("]<]minimax[>[@").unwrap();
+        let text = format!("{head}{arguments}]<]minimax[>[</invoke>{tail}");
+        assert_eq!(case.takes(&text).unwrap(), json.is_some(), "{text} for {schema}");
+        if let Some(json) = json {
+            assert_eq!(case.is_valid(&tokens_of(&text, vocab)).unwrap(), json, "{text}");
+        }
+    }
+}
+
+/// What would be written out again and again is refused in time.
+#[test]
+fn elements_of_many_alternatives_end_in_time() {
+    let properties = |n: usize, name: &str| -> Value {
+        (0..n).map(|i| (format!("{name}{i}"), json!({"type": "integer"}))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let objects: Vec<Value> =
+        (0..60).map(|i| json!({"type": "object", "properties": properties(20, &format!("k{i}_"))})).collect();
+    let many: serde_json::Map<String, Value> = (0..600)
+        .map(|i| {
+            (
+                format!("p{i}"),
+                json!({"anyOf": [{"$ref": "#/$defs/g"}, {"type": "object", "properties": {format!("x{i}"): {}}}]}),
+            )
+        })
+        .collect();
+    let schema = json!({"type": "object", "properties": many, "$defs": {"g": {"anyOf": objects}}});
+    for (format, vocab) in formats().iter().filter(|(format, _)| format.family.name == "minimax-m3") {
+        let document = Document::parse(schema.clone(), Limits::default()).unwrap();
+        let tools = [Tool { name: "f".into(), description: None, parameters: Arc::new(document), input: None }];
+        let compiler = Compiler::new(vocab, Budget::default()).unwrap();
+        let refused = compiler.compile(&format.spec(&tools, &ToolChoice::Required, false, &Otherwise::Prose, None));
+        assert!(
+            matches!(&refused, Err(GrammarError::Schema { error, .. })
+            if matches!(error.kind, ErrorKind::TooComplex(_) | ErrorKind::OutOfTime(_))),
+            "{:?}",
+            refused.map(|_| ())
+        );
+    }
+}
+
 /// A number that no parser holds has an ending all the same.
 #[test]
 fn endless_numbers_end() {

@@ -13,9 +13,13 @@ use super::templates::folder;
 use crate::support::formats::{encodings, format_of, tags_of, take_apart, tokens_of};
 
 /// Templates that write calls of the history in another way than their models write calls.
-const OTHERWISE: [&str; 3] = [
+const OTHERWISE: [&str; 5] = [
     // The recipient stands before the channel; OpenAI's documentation of the format has it behind.
     "openai-gpt-oss-120b",
+    // A line break behind "Action:", and indentation.
+    "CohereForAI-c4ai-command-r-plus-tool_use",
+    // What ends all calls is written behind the second.
+    "deepseek-ai-DeepSeek-R1-Distill-Llama-8B",
     // Arrays and objects are written as Python prints them; as JSON they are understood, too.
     "ByteDance-Seed-OSS",
     "openbmb-MiniCPM5-1B",

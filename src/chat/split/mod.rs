@@ -297,12 +297,16 @@ impl Split {
             .iter()
             .filter_map(|(mark, n, place)| find(&self.pending, mark).map(|at| (at, *n, *place)))
             .min_by_key(|(at, _, _)| *at);
+        let n_all = self.pending.len();
+        let n_held = longest_beginning(&self.pending, marks.iter().map(|mark| mark.0));
         let (n_content, n_mark, place) = match found {
             Some(found) => found,
-            None if is_end => (self.pending.len(), 0, Place::Content),
-            None => {
-                (self.pending.len() - longest_beginning(&self.pending, marks.iter().map(|m| m.0)), 0, Place::Content)
+            // Why not shown: no text holds a token, so that is what would have closed it.
+            None if is_end && self.pending[n_all - n_held..].contains(&0xFF) => {
+                (n_all - n_held, n_held, Place::Content)
             }
+            None if is_end => (n_all, 0, Place::Content),
+            None => (n_all - n_held, 0, Place::Content),
         };
         let content = plain(&self.pending[..n_content]);
         self.pending.drain(..n_content + n_mark);

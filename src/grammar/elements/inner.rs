@@ -7,16 +7,20 @@ use super::write::{Emitter, Key};
 use crate::grammar::emit::{counted, keys};
 use crate::grammar::shape::{Array, Object, Shape, ShapeId};
 use crate::guard::{Content, LevelId};
+use crate::schema::SchemaError;
 use crate::schema::pattern::Lang;
+
+/// Nothing, as a rule has it.
+const NOTHING: &str = "\"\"";
 
 impl Emitter<'_> {
     /// What may stand in an object or array at this level.
-    pub(super) fn container(&mut self, id: ShapeId, level: LevelId) -> String {
+    pub(super) fn container(&mut self, id: ShapeId, level: LevelId) -> Result<String, SchemaError> {
         let shapes = self.shapes;
         match shapes.get(id) {
             Shape::Object(object) => self.object(object, level),
             Shape::Array(array) => self.array(array, level),
-            _ => quoted_nothing(),
+            _ => Ok(NOTHING.to_owned()),
         }
     }
 
@@ -31,24 +35,25 @@ impl Emitter<'_> {
     }
 
     /// Writes the rules that others name.
-    pub(super) fn write_inner(&mut self) {
+    pub(super) fn write_inner(&mut self) -> Result<(), SchemaError> {
         while let Some((id, level)) = self.unwritten.pop() {
             let n = self.inner[&(id, level)];
-            let body = self.container(id, level);
+            let body = self.container(id, level)?;
             let _ = writeln!(self.out.text, "n{n}: {body}");
         }
+        Ok(())
     }
 
     fn has_text(&self, id: ShapeId) -> bool {
         self.is_productive[id.0 as usize]
     }
 
-    fn object(&mut self, object: &Object, level: LevelId) -> String {
+    fn object(&mut self, object: &Object, level: LevelId) -> Result<String, SchemaError> {
         let mut pairs = Vec::new();
         for property in object.declared.iter().filter(|property| self.is_productive[property.shape.0 as usize]) {
             let key = Key { text: Some(&property.name), lang: Lang::literal(&property.name) };
             let content = self.keys.content(level, property.name.as_bytes());
-            pairs.extend(self.element(&key, content, &self.forms(property.shape)));
+            pairs.extend(self.element(&key, content, &self.forms(property.shape))?);
         }
         for open in object.open.iter().filter(|open| self.is_productive[open.shape.0 as usize]) {
             let key = Key { text: open.name.as_ref(), lang: keys(open) };
@@ -56,19 +61,19 @@ impl Emitter<'_> {
                 Some(name) => self.keys.content(level, name.as_bytes()),
                 None => self.keys.levels[level.0 as usize].others,
             };
-            pairs.extend(self.element(&key, content, &self.forms(open.shape)));
+            pairs.extend(self.element(&key, content, &self.forms(open.shape))?);
         }
-        if pairs.is_empty() { quoted_nothing() } else { format!("({})*", pairs.join("\n  | ")) }
+        Ok(if pairs.is_empty() { NOTHING.to_owned() } else { format!("({})*", pairs.join("\n  | ")) })
     }
 
-    fn array(&mut self, array: &Array, level: LevelId) -> String {
+    fn array(&mut self, array: &Array, level: LevelId) -> Result<String, SchemaError> {
         let all = self.keys.levels[level.0 as usize].others;
         if let Some((wanted, n)) = array.contains
             && self.has_text(array.items)
         {
-            let (wanted, item) = (self.item(wanted, all), self.item(array.items, all));
+            let (wanted, item) = (self.item(wanted, all)?, self.item(array.items, all)?);
             let again = format!(" ({item}* {wanted}){{{},{}}}", n - 1, n - 1);
-            return format!("{item}* {wanted}{} {item}*", if n > 1 { again } else { String::new() });
+            return Ok(format!("{item}* {wanted}{} {item}*", if n > 1 { again } else { String::new() }));
         }
         let prefix: Vec<ShapeId> = array.prefix.iter().copied().take_while(|item| self.has_text(*item)).collect();
         let n_prefix = prefix.len() as u64;
@@ -76,7 +81,7 @@ impl Emitter<'_> {
         let max = if has_tail { array.max } else { Some(array.max.map_or(n_prefix, |max| max.min(n_prefix))) };
         let mut rest = String::new();
         if has_tail && max.is_none_or(|max| max > n_prefix) {
-            let item = self.item(array.items, all);
+            let item = self.item(array.items, all)?;
             let (min, max) = counted(array.min.saturating_sub(n_prefix), max.map(|max| max - n_prefix));
             rest = match max {
                 Some(max) => format!("{item}{{{min},{max}}}"),
@@ -87,28 +92,25 @@ impl Emitter<'_> {
         let n_used = max.map_or(n_prefix, |max| max.min(n_prefix));
         for index in (0..n_used).rev() {
             let at = usize::try_from(index).unwrap_or(usize::MAX);
-            let item = self.item(prefix[at], self.keys.item(level, at));
-            rest = format!("{item} {rest}");
-            if array.min <= index {
-                rest = format!("({rest})?");
-            }
+            let item = self.item(prefix[at], self.keys.item(level, at))?;
+            let (name, or_none) = (self.n_steps, if array.min <= index { " | \"\"" } else { "" });
+            // Why by name: groups in groups would nest too deep.
+            let _ = writeln!(self.out.text, "p{name}: {item} {rest}{or_none}");
+            self.n_steps += 1;
+            rest = format!("p{name}");
         }
-        if rest.is_empty() { quoted_nothing() } else { rest }
+        Ok(if rest.is_empty() { NOTHING.to_owned() } else { rest })
     }
 
     /// The ways to write an item.
-    fn item(&mut self, id: ShapeId, content: Content) -> String {
+    fn item(&mut self, id: ShapeId, content: Content) -> Result<String, SchemaError> {
         let name = self.keys.elements.item.clone().unwrap_or_default();
         let name = String::from_utf8_lossy(&name).into_owned();
         let key = Key { text: Some(&name), lang: Lang::literal(&name) };
-        format!("({})", self.element(&key, content, &self.forms(id)).join(" | "))
+        Ok(format!("({})", self.element(&key, content, &self.forms(id))?.join(" | ")))
     }
 
     fn forms(&self, id: ShapeId) -> Forms {
         Forms::of(self.shapes, &[id], self.is_productive)
     }
-}
-
-fn quoted_nothing() -> String {
-    "\"\"".to_owned()
 }

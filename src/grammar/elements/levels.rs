@@ -1,45 +1,56 @@
 //! What stands in the elements of one tool: for each object and array that is written as elements, what its values are.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use super::alternatives;
 use super::forms::Forms;
+use crate::grammar::emit::productive;
 use crate::grammar::shape::{Object, Shape, ShapeId, Shapes};
-use crate::guard::{Content, Elements, Keys, Kind, Level, LevelId};
+use crate::guard::{Content, Elements, Kind, Level, LevelId};
 use crate::schema::{ErrorKind, Pointer, SchemaError};
 
 /// A schema with more levels than this is refused.
 const MAX_LEVELS: usize = 2000;
 
-/// The levels of arguments that are one of `objects`.
+/// The levels of arguments, and the objects that these may be.
 ///
 /// # Errors
-/// If there are too many.
-pub(super) fn keys(
+/// If there are too many levels.
+pub(super) fn of(
     shapes: &Shapes,
     is_productive: &[bool],
-    elements: &Arc<Elements>,
-    objects: &[ShapeId],
-) -> Result<Keys, SchemaError> {
-    let nests = elements.item.is_some();
-    let mut builder =
-        Builder { shapes, is_productive, nests, ids: HashMap::new(), levels: Vec::new(), open: Vec::new() };
-    builder.level(objects.to_vec());
-    while let Some((id, members)) = builder.open.pop() {
-        if builder.levels.len() > MAX_LEVELS {
-            let why = "too many different objects and arrays for the format of this model's tool calls".to_owned();
-            return Err(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(why)));
-        }
-        builder.levels[id.0 as usize] = builder.look(&members);
+    elements: &Elements,
+) -> Result<(Vec<Level>, Vec<ShapeId>), SchemaError> {
+    let is_object = |id: &ShapeId| is_productive[id.0 as usize] && matches!(shapes.get(*id), Shape::Object(_));
+    let objects: Vec<ShapeId> = alternatives(shapes).into_iter().filter(is_object).collect();
+    Ok((Builder::of(shapes, is_productive, elements, objects.clone())?.levels, objects))
+}
+
+/// The arrays and objects that are written as elements.
+///
+/// # Errors
+/// If there are too many levels.
+pub(super) fn members(shapes: &Shapes, elements: &Elements) -> Result<Vec<ShapeId>, SchemaError> {
+    let mut members = alternatives(shapes);
+    if elements.item.is_some() {
+        let is_productive = productive(shapes);
+        let builder = Builder::of(shapes, &is_productive, elements, members.clone())?;
+        members.extend(builder.ids.into_keys().flatten());
+        members.sort_unstable();
+        members.dedup();
     }
-    Ok(Keys { elements: Arc::clone(elements), levels: builder.levels })
+    Ok(members)
+}
+
+/// The first character of `name` that no key may hold.
+pub(super) fn unwritable(name: &str, elements: &Elements) -> Option<char> {
+    elements.outside_keys().find(|end| name.contains(*end))
 }
 
 struct Builder<'a> {
     shapes: &'a Shapes,
     is_productive: &'a [bool],
-    /// Whether arrays and objects in arguments are elements, too.
-    nests: bool,
+    elements: &'a Elements,
     /// By the shapes that may stand there.
     ids: HashMap<Vec<ShapeId>, LevelId>,
     levels: Vec<Level>,
@@ -47,7 +58,26 @@ struct Builder<'a> {
     open: Vec<(LevelId, Vec<ShapeId>)>,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn of(
+        shapes: &'a Shapes,
+        is_productive: &'a [bool],
+        elements: &'a Elements,
+        root: Vec<ShapeId>,
+    ) -> Result<Self, SchemaError> {
+        let (ids, levels, open) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut builder = Self { shapes, is_productive, elements, ids, levels, open };
+        builder.level(root);
+        while let Some((id, members)) = builder.open.pop() {
+            if builder.levels.len() > MAX_LEVELS {
+                let why = "too many different objects and arrays for the format of this model's tool calls".to_owned();
+                return Err(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(why)));
+            }
+            builder.levels[id.0 as usize] = builder.look(&members);
+        }
+        Ok(builder)
+    }
+
     fn level(&mut self, mut members: Vec<ShapeId>) -> LevelId {
         members.sort_unstable();
         members.dedup();
@@ -77,12 +107,7 @@ impl Builder<'_> {
         }
         let [one] = members else {
             // Why one for all: what one alternative declares, another may leave open, and nobody knows yet which it is.
-            let content = self.content(all);
-            for member in members {
-                let Shape::Object(object) = shapes.get(*member) else { continue };
-                level.keys.extend(values(object).filter_map(|(name, _)| Some((name?.clone(), content?))));
-            }
-            level.others = content.unwrap_or(Content::Either);
+            level.others = self.content(all).unwrap_or(Content::Either);
             return level;
         };
         match shapes.get(*one) {
@@ -119,12 +144,24 @@ impl Builder<'_> {
         let forms = Forms::of(self.shapes, &ids, self.is_productive);
         let containers: Vec<ShapeId> = forms.containers.iter().map(|(_, id)| *id).collect();
         let kind = forms.containers.first().map(|(kind, _)| *kind);
-        let is_one_kind = self.nests && !forms.any_container && forms.containers.iter().all(|(k, _)| Some(*k) == kind);
+        // Why not with a name that cannot be written: JSON in the element can hold it.
+        let can_be = |(other, id): &(Kind, ShapeId)| Some(*other) == kind && self.is_writable(*id);
+        let nests = self.elements.item.is_some() && !forms.any_container;
+        let is_one_kind = nests && forms.containers.iter().all(can_be);
         Some(match (forms.content(), kind) {
             (Content::Json, Some(Kind::Array)) if is_one_kind => Content::Array(self.level(containers)),
             (Content::Json, Some(Kind::Object)) if is_one_kind => Content::Object(self.level(containers)),
             (content, _) => content,
         })
+    }
+}
+
+impl Builder<'_> {
+    fn is_writable(&self, id: ShapeId) -> bool {
+        match self.shapes.get(id) {
+            Shape::Object(object) => object.names().all(|name| unwritable(name, self.elements).is_none()),
+            _ => true,
+        }
     }
 }
 

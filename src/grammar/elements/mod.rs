@@ -18,7 +18,7 @@ use super::lark::NO_FORCING;
 use super::shape::{Object, OpenKeys, Shape, ShapeId, Shapes};
 use crate::guard::{Elements, Encoding, Keys};
 use crate::schema::pattern::Lang;
-use crate::schema::{ErrorKind, Pointer, SchemaError};
+use crate::schema::{Deadline, ErrorKind, Pointer, SchemaError};
 
 /// A grammar of arguments, with those that it names.
 #[derive(Debug)]
@@ -35,25 +35,22 @@ pub(in crate::grammar) struct Written {
 /// # Errors
 /// If a declared key cannot be written.
 pub(in crate::grammar) fn prepare(shapes: &mut Shapes, elements: &Elements) -> Result<(), SchemaError> {
-    let any = || Lang::repeat(Lang::any_char(), 0, None);
-    let outside: Vec<char> = elements.outside_keys().collect();
-    let holds = |end: &char| Lang::concat(vec![any(), Lang::literal(&end.to_string()), any()]);
-    let wrong: Vec<Lang> = outside.iter().map(holds).collect();
     loosen(shapes);
-    let as_elements = if elements.item.is_some() { shapes.ids().collect() } else { alternatives(shapes) };
-    for id in as_elements {
-        let Shape::Object(object) = shapes.get_mut(id) else { continue };
-        object.any_order = true;
-        let held = |name: &str| outside.iter().find(|end| name.contains(**end)).copied();
-        if let Some((name, end)) = object.names().find_map(|name| Some((name, held(name)?))) {
-            let why = format!(
-                "a parameter's name cannot hold '{end}' in the format of this model's tool calls, as '{name}' does"
-            );
+    for id in alternatives(shapes) {
+        let Shape::Object(object) = shapes.get(id) else { continue };
+        if let Some((name, end)) = object.names().find_map(|name| Some((name, levels::unwritable(name, elements)?))) {
+            let why = format!("a parameter's name cannot hold '{end}' in the format of this model's tool calls");
             return Err(SchemaError::at(Pointer::default().child("properties").child(name), ErrorKind::Other(why)));
         }
+    }
+    let any = || Lang::repeat(Lang::any_char(), 0, None);
+    let holds = |end: char| Lang::concat(vec![any(), Lang::literal(&end.to_string()), any()]);
+    let without: Vec<Lang> = elements.outside_keys().map(|end| Lang::complement(holds(end))).collect();
+    for id in levels::members(shapes, elements)? {
+        let Shape::Object(object) = shapes.get_mut(id) else { continue };
+        object.any_order = true;
         for open in object.open.iter_mut().filter(|open| open.name.is_none()) {
-            let without = wrong.iter().cloned().map(Lang::complement);
-            open.keys = Lang::and(std::iter::once(open.keys.clone()).chain(without).collect());
+            open.keys = Lang::and(std::iter::once(open.keys.clone()).chain(without.iter().cloned()).collect());
         }
     }
     Ok(())
@@ -94,16 +91,21 @@ pub(in crate::grammar) fn alternatives(shapes: &Shapes) -> Vec<ShapeId> {
 /// The grammar of arguments of these shapes; `None` if there are none at all.
 ///
 /// # Errors
-/// If there is too much that differs in them.
-pub(in crate::grammar) fn emit(shapes: &Shapes, elements: &Arc<Elements>) -> Result<Option<Written>, SchemaError> {
+/// If there is too much that differs in them, or it takes too long.
+pub(in crate::grammar) fn emit(
+    shapes: &Shapes,
+    elements: &Arc<Elements>,
+    deadline: &Deadline,
+) -> Result<Option<Written>, SchemaError> {
     let is_productive = productive(shapes);
-    let has_text = |id: ShapeId| is_productive[id.0 as usize];
-    let is_object = |id: &ShapeId| has_text(*id) && matches!(shapes.get(*id), Shape::Object(_));
-    let objects: Vec<ShapeId> = alternatives(shapes).into_iter().filter(is_object).collect();
-    let keys = Arc::new(levels::keys(shapes, &is_productive, elements, &objects)?);
-    let mut emitter = Emitter::new(shapes, &is_productive, Arc::clone(&keys));
-    let alternatives: Vec<String> = objects.iter().map(|id| emitter.container(*id, Keys::ROOT)).collect();
-    emitter.write_inner();
+    let (levels, objects) = levels::of(shapes, &is_productive, elements)?;
+    let keys = Arc::new(Keys { elements: Arc::clone(elements), levels });
+    let mut emitter = Emitter::new(shapes, &is_productive, Arc::clone(&keys), deadline);
+    let mut alternatives = Vec::with_capacity(objects.len());
+    for id in objects {
+        alternatives.push(emitter.container(id, Keys::ROOT)?);
+    }
+    emitter.write_inner()?;
     let options = if emitter.no_forcing { NO_FORCING } else { "" };
     let lark = format!("{options}start: {}\n{}", alternatives.join("\n  | "), emitter.out.text);
     Ok((!alternatives.is_empty()).then(|| Written {

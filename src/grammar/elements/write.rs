@@ -15,6 +15,7 @@ use crate::grammar::terminal::string;
 use crate::grammar::until::up_to;
 use crate::guard::{Content, Elements, Keys, Kind, LevelId};
 use crate::schema::pattern::{self, Lang};
+use crate::schema::{Deadline, ErrorKind, Pointer, SchemaError};
 
 /// What text must not be where JSON may stand in its place. The transcoder reads by the same rule.
 static READS_AS_JSON: LazyLock<Lang> = LazyLock::new(|| {
@@ -30,6 +31,9 @@ pub(super) struct Key<'a> {
     pub(super) lang: Lang,
 }
 
+/// More elements than this are refused.
+const MAX_ELEMENTS: usize = 100_000;
+
 /// Writes one grammar.
 pub(super) struct Emitter<'a> {
     pub(super) shapes: &'a Shapes,
@@ -41,8 +45,14 @@ pub(super) struct Emitter<'a> {
     /// Those that are named and not written yet.
     pub(super) unwritten: Vec<(ShapeId, LevelId)>,
     n_terminals: usize,
+    n_elements: usize,
+    /// Rules of lists whose first items differ.
+    pub(super) n_steps: usize,
+    deadline: &'a Deadline,
     /// Grammars of JSON, by their names.
     pub(super) values: HashMap<String, String>,
+    /// The names of those of these shapes, with all there are of these kinds.
+    names: HashMap<(Vec<ShapeId>, Vec<Kind>), String>,
     /// Whether forced tokens cannot be told.
     pub(super) no_forcing: bool,
 }
@@ -61,7 +71,7 @@ enum Bit {
 }
 
 impl<'a> Emitter<'a> {
-    pub(super) fn new(shapes: &'a Shapes, is_productive: &'a [bool], keys: Arc<Keys>) -> Self {
+    pub(super) fn new(shapes: &'a Shapes, is_productive: &'a [bool], keys: Arc<Keys>, deadline: &'a Deadline) -> Self {
         Self {
             shapes,
             is_productive,
@@ -70,13 +80,31 @@ impl<'a> Emitter<'a> {
             inner: HashMap::new(),
             unwritten: Vec::new(),
             n_terminals: 0,
+            n_elements: 0,
+            n_steps: 0,
+            deadline,
             values: HashMap::new(),
+            names: HashMap::new(),
             no_forcing: false,
         }
     }
 
     /// The ways to write a key with its value, where values of that key are `content`.
-    pub(super) fn element(&mut self, key: &Key<'_>, content: Content, forms: &Forms) -> Vec<String> {
+    ///
+    /// # Errors
+    /// If there are too many, or it takes too long.
+    pub(super) fn element(
+        &mut self,
+        key: &Key<'_>,
+        content: Content,
+        forms: &Forms,
+    ) -> Result<Vec<String>, SchemaError> {
+        self.n_elements += 1;
+        if self.n_elements > MAX_ELEMENTS {
+            let why = format!("more than {MAX_ELEMENTS} parameters in the format of this model's tool calls");
+            return Err(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(why)));
+        }
+        self.deadline.check()?;
         let elements = Arc::clone(&self.keys.elements);
         let mut ways = Vec::new();
         let is_told = content != Content::Either || elements.tells();
@@ -117,16 +145,27 @@ impl<'a> Emitter<'a> {
             let is_container = |kind: &Kind| matches!(kind, Kind::Array | Kind::Object) && forms.any_container;
             let all: Vec<Kind> = kinds.iter().copied().filter(is_container).collect();
             if !containers.is_empty() || !all.is_empty() {
-                let lark = write(&emit_containers(self.shapes, &containers, &all), true);
-                let hash: String =
-                    Sha256::digest(lark.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
-                let name = format!("json_{hash}");
-                self.values.insert(name.clone(), lark);
+                let name = self.json(containers, all);
                 let rest = [vec![Bit::Value(name)], key.close(&elements)].concat();
                 ways.push(self.sequence(key.before(&elements, before), rest));
             }
         }
-        ways
+        Ok(ways)
+    }
+
+    /// The grammar of JSON that is one of these arrays and objects, or any of the kinds `all`.
+    fn json(&mut self, containers: Vec<ShapeId>, all: Vec<Kind>) -> String {
+        let (shapes, values) = (self.shapes, &mut self.values);
+        let key = (containers, all);
+        if let Some(name) = self.names.get(&key) {
+            return name.clone();
+        }
+        let lark = write(&emit_containers(shapes, &key.0, &key.1), true);
+        let hash: String = Sha256::digest(lark.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let name = format!("json_{hash}");
+        values.insert(name.clone(), lark);
+        self.names.insert(key, name.clone());
+        name
     }
 
     /// A way to write text, up to the first place where what closes it stands.

@@ -33,7 +33,7 @@ fn nested() -> Encoding {
         close: bytes("#</"),
         close_end: Some(bytes(">")),
         item: Some(bytes("item")),
-        not_in_keys: String::new(),
+        not_in_keys: "/".into(),
     };
     let keys = [("text".into(), Content::Text), ("json".into(), Content::Object(LevelId(1)))].into();
     let level = |keys, others| Level { keys, prefix: Vec::new(), others };

@@ -219,7 +219,7 @@ impl Family {
     /// Whether a call of the tool `name` begins as text does, or as `thought`.
     #[must_use]
     pub fn takes_for_other(&self, name: &str, thought: Option<&str>) -> bool {
-        let call = self.call.replace("$NAME", name);
+        let call = format!("{}{}", self.begin, self.call.replace("$NAME", name));
         let begins_with = |other: &str| !other.is_empty() && call.starts_with(other);
         begins_with(&self.text.0) || thought.is_some_and(begins_with)
     }

@@ -2,7 +2,7 @@
 
 use super::writer::{Writer, value_len};
 use super::{Reader, Spot};
-use crate::guard::encoding::{Keys, Kind, closed_scalar, split_scalar};
+use crate::guard::encoding::{Kind, closed_scalar, split_scalar};
 use crate::guard::escape::escape;
 use crate::guard::transcode::{Nesting, take_string};
 
@@ -56,12 +56,12 @@ impl Reader {
             text.iter().for_each(|byte| escape(*byte, &mut json));
             reading(&json, At::Text)
         };
-        let (in_array, n) = self.open().last().map_or((false, 0), |open| (open.is_array, open.n));
+        let (in_array, n) = (self.open().is_array, self.open().n);
         let item = elements.item.as_deref().unwrap_or_default();
         match self.spot() {
             Spot::Boundary => {
                 let mut all = Vec::new();
-                let behind = if self.open().len() > 1 { close } else { tail };
+                let behind = if self.open().outer.is_some() { close } else { tail };
                 all.extend(behind.starts_with(held).then(|| reading(b"", At::Boundary(held.to_vec()))));
                 let missing = elements.open[held.len().min(elements.open.len())..].to_vec();
                 let next = match (n > 0, in_array) {
@@ -131,12 +131,12 @@ impl Reader {
         };
         let ending = [begun.as_bytes(), ending].concat();
         let mut rest = ending.as_slice();
-        let mut open = self.open().to_vec();
-        let (level, n) = open.last().map_or((Keys::ROOT, 0), |open| (open.level, open.n));
+        let mut open = self.open().clone();
+        let (level, n) = (open.level, open.n);
         let content = self.content();
         match &reading.at {
             At::Boundary(held) => {
-                writer.end(&mut open, rest)?;
+                writer.end(open, rest)?;
                 writer.out.extend_from_slice(tail);
                 return Some(writer.out.strip_prefix(held.as_slice())?.to_vec());
             }
@@ -153,7 +153,7 @@ impl Reader {
                 let is_next = self.spot() == Spot::Boundary;
                 let content = if is_next { self.keys().item(level, n) } else { content };
                 rest = writer.value(content, elements.item.as_deref()?, rest)?;
-                open.last_mut()?.n += usize::from(is_next);
+                open.n += usize::from(is_next);
             }
             At::Value { held, .. } => {
                 rest = writer.value(content, self.key(), rest)?;
@@ -173,7 +173,7 @@ impl Reader {
             }
             At::Closing(missing) => writer.out.extend_from_slice(missing),
         }
-        writer.end(&mut open, rest)?;
+        writer.end(open, rest)?;
         writer.out.extend_from_slice(tail);
         Some(writer.out)
     }

@@ -43,9 +43,11 @@ pub(super) struct Open {
     pub(super) level: LevelId,
     pub(super) is_array: bool,
     /// The key of its own element.
-    pub(super) key: Vec<u8>,
+    pub(super) key: Arc<Vec<u8>>,
     /// How many elements have begun in it.
     pub(super) n: usize,
+    /// What it is in. Why shared: a reader is copied with each token.
+    pub(super) outer: Option<Arc<Self>>,
 }
 
 /// Reads the arguments of one call.
@@ -55,8 +57,8 @@ pub(super) struct Reader {
     spot: Spot,
     /// Bytes that were not understood yet.
     held: Vec<u8>,
-    key: Vec<u8>,
-    open: Vec<Open>,
+    key: Arc<Vec<u8>>,
+    open: Arc<Open>,
     /// What the value that begins here is, where the format says so.
     told: Option<Kind>,
     /// Whether anything of the last value was given.
@@ -66,13 +68,13 @@ pub(super) struct Reader {
 impl Reader {
     /// Starts before the first element.
     pub(super) fn new(keys: Arc<Keys>) -> Self {
-        let root = Open { level: Keys::ROOT, is_array: false, key: Vec::new(), n: 0 };
+        let root = Open { level: Keys::ROOT, is_array: false, key: Arc::default(), n: 0, outer: None };
         Self {
             keys,
             spot: Spot::Boundary,
             held: Vec::new(),
-            key: Vec::new(),
-            open: vec![root],
+            key: Arc::default(),
+            open: Arc::new(root),
             told: None,
             has_value: false,
         }
@@ -101,15 +103,15 @@ impl Reader {
         &self.key
     }
 
-    /// What is open, the arguments first.
-    pub(super) fn open(&self) -> &[Open] {
+    /// The innermost of what is open.
+    pub(super) fn open(&self) -> &Open {
         &self.open
     }
 
     /// How the value that comes next may begin in JSON, where what was given does not say that one comes, or the format
     /// says what it is.
     pub(super) fn beginnings(&self) -> Vec<&'static str> {
-        let is_first_item = self.open.last().is_some_and(|open| open.is_array && open.n == 1);
+        let is_first_item = self.open.is_array && self.open.n == 1;
         let all = |kinds: &[Kind]| kinds.iter().flat_map(|kind| kind.beginnings()).copied().collect();
         match self.told {
             _ if self.has_value => vec![""],
@@ -129,8 +131,8 @@ impl Reader {
         match self.spot {
             Spot::Boundary => self.boundary(byte, out),
             Spot::Key if byte == self.keys.elements.key_end() => {
-                let is_item = self.keys.elements.item.as_ref().is_some_and(|item| *item == self.key);
-                match self.open.last().is_some_and(|open| open.is_array) {
+                let is_item = self.keys.elements.item.as_ref().is_some_and(|item| *item == *self.key);
+                match self.open.is_array {
                     true if !is_item => return self.spot = Spot::Broken,
                     true => {}
                     false => out.extend_from_slice(b"\": "),
@@ -140,8 +142,8 @@ impl Reader {
             }
             Spot::Key if self.keys.elements.not_in_keys.as_bytes().contains(&byte) => self.spot = Spot::Broken,
             Spot::Key => {
-                self.key.push(byte);
-                if self.open.last().is_some_and(|open| !open.is_array) {
+                Arc::make_mut(&mut self.key).push(byte);
+                if !self.open.is_array {
                     escape(byte, out);
                 }
             }
@@ -168,7 +170,7 @@ impl Reader {
         if open.starts_with(&self.held) && (self.held.len() < open.len() || looks_ahead) {
             return;
         }
-        let is_inner = self.open.len() > 1;
+        let is_inner = self.open.outer.is_some();
         if is_inner && self.held == close {
             return self.end_container(out);
         }
@@ -188,8 +190,8 @@ impl Reader {
     fn begin_element(&mut self, out: &mut Vec<u8>) {
         let begun = self.held.split_off(self.keys.elements.open.len());
         self.held.clear();
-        self.key.clear();
-        let Some(open) = self.open.last_mut() else { return };
+        self.key = Arc::default();
+        let open = Arc::make_mut(&mut self.open);
         out.extend_from_slice(match (open.n > 0, open.is_array) {
             (true, true) => b", ",
             (false, true) => b"",
@@ -216,14 +218,16 @@ impl Reader {
             return self.decide(Spot::Json(Nesting::default()), out);
         }
         out.push(if is_array { b'[' } else { b'{' });
-        self.open.push(Open { level, is_array, key: std::mem::take(&mut self.key), n: 0 });
+        let (key, outer) = (std::mem::take(&mut self.key), Some(Arc::clone(&self.open)));
+        self.open = Arc::new(Open { level, is_array, key, n: 0, outer });
         if goes_on { self.end_container(out) } else { self.begin_element(out) }
     }
 
     fn end_container(&mut self, out: &mut Vec<u8>) {
-        let Some(open) = self.open.pop() else { return };
-        out.push(if open.is_array { b']' } else { b'}' });
-        self.key = open.key;
+        let Some(outer) = self.open.outer.clone() else { return };
+        out.push(if self.open.is_array { b']' } else { b'}' });
+        self.key = Arc::clone(&self.open.key);
+        self.open = outer;
         self.end_value();
     }
 
@@ -233,15 +237,15 @@ impl Reader {
     }
 
     fn closing(&mut self, byte: u8) {
+        let end = self.keys.elements.close_end.as_deref().unwrap_or_default();
+        let (n, n_all) = (self.held.len(), self.key.len() + end.len());
+        let wanted = self.key.get(n).or_else(|| end.get(n - self.key.len()));
         self.held.push(byte);
-        let elements = &self.keys.elements;
-        let whole = elements.closing(&self.key);
-        let wanted = &whole[elements.close.len()..];
-        if self.held == wanted {
+        if wanted != Some(&byte) {
+            self.spot = Spot::Broken;
+        } else if n + 1 == n_all {
             self.held.clear();
             self.spot = Spot::Boundary;
-        } else if !wanted.starts_with(&self.held) {
-            self.spot = Spot::Broken;
         }
     }
 }

@@ -38,10 +38,10 @@ impl Reader {
 
     /// What the value of the key that was read last may be.
     pub(super) fn content(&self) -> Content {
-        match self.open.last() {
-            Some(open) if open.is_array => self.keys.item(open.level, open.n.saturating_sub(1)),
-            Some(open) => self.keys.content(open.level, &self.key),
-            None => Content::Either,
+        let open = &self.open;
+        match open.is_array {
+            true => self.keys.item(open.level, open.n.saturating_sub(1)),
+            false => self.keys.content(open.level, &self.key),
         }
     }
 

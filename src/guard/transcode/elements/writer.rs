@@ -16,22 +16,19 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes what is left in everything that is open, down to the last brace.
-    pub(super) fn end(&mut self, open: &mut Vec<Open>, mut rest: &[u8]) -> Option<()> {
+    pub(super) fn end(&mut self, mut open: Open, mut rest: &[u8]) -> Option<()> {
         loop {
             rest = rest.trim_ascii_start();
             rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
             if matches!(rest.first(), Some(b'}' | b']')) {
-                let ended = open.pop()?;
-                if open.is_empty() {
-                    return (rest.len() == 1).then_some(());
-                }
-                self.out.extend_from_slice(&self.keys.elements.closing(&ended.key));
+                let Some(outer) = open.outer.take() else { return (rest.len() == 1).then_some(()) };
+                self.out.extend_from_slice(&self.keys.elements.closing(&open.key));
+                open = (*outer).clone();
                 rest = &rest[1..];
                 continue;
             }
-            let inner = open.last_mut()?;
-            rest = self.element((inner.level, inner.is_array), inner.n, rest)?;
-            inner.n += 1;
+            rest = self.element((open.level, open.is_array), open.n, rest)?;
+            open.n += 1;
         }
     }
 
