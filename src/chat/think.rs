@@ -26,6 +26,9 @@ const PAIRS: [&[Pair]; 12] = [
     ],
 ];
 
+/// What some models write alone where they do not think.
+const ALONE: [&str; 1] = ["</mm:think>"];
+
 type Pair = (&'static str, &'static str);
 
 /// How a model thinks.
@@ -61,7 +64,9 @@ impl Thinking {
             return None;
         }
         let open = (!has_begun(prompt, here.open())).then(|| vocab.wire_of(here.open()));
-        Some(Preamble { open, close: vocab.wire_of(here.close()) })
+        let close = vocab.wire_of(here.close());
+        let may_skip = open.is_some() && ALONE.contains(&here.close()) && close.first() == Some(&0xFF);
+        Some(Preamble { open, close, may_skip })
     }
 
     /// The text that opens it.

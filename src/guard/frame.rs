@@ -201,6 +201,8 @@ pub struct Preamble {
     pub open: Option<Vec<u8>>,
     /// What ends it.
     pub close: Vec<u8>,
+    /// Whether that may stand alone, where the model does not think; one token, then.
+    pub may_skip: bool,
 }
 
 /// Where in an answer with a preamble a text ends.
@@ -220,6 +222,8 @@ impl Preamble {
     pub fn stage(&self, text: &[u8]) -> Stage {
         let n_open = match &self.open {
             None => 0,
+            Some(_) if self.may_skip && text.starts_with(&self.close) => return Stage::Answer(self.close.len()),
+            Some(_) if self.may_skip && self.close.starts_with(text) => return Stage::Unclear,
             Some(open) if text.starts_with(open) => open.len(),
             Some(open) if open.starts_with(text) => return Stage::Unclear,
             Some(_) => return Stage::Answer(0),
@@ -275,7 +279,7 @@ mod tests {
 
     #[test]
     fn preambles_end_once() {
-        let by_model = Preamble { open: Some(b"<t>".to_vec()), close: b"</t>".to_vec() };
+        let by_model = Preamble { open: Some(b"<t>".to_vec()), close: b"</t>".to_vec(), may_skip: false };
         for (text, stage) in [
             ("", Stage::Unclear),
             ("<t", Stage::Unclear),
@@ -284,6 +288,12 @@ mod tests {
             ("<t>a</t>b</t>", Stage::Answer(8)),
         ] {
             assert_eq!(by_model.stage(text.as_bytes()), stage, "{text}");
+        }
+        let by_either = Preamble { may_skip: true, ..by_model.clone() };
+        for (text, stage) in
+            [("</", Stage::Unclear), ("</t>b", Stage::Answer(4)), ("<t>", Stage::Inside), ("b", Stage::Answer(0))]
+        {
+            assert_eq!(by_either.stage(text.as_bytes()), stage, "{text}");
         }
         let opened = Preamble { open: None, ..by_model };
         assert_eq!(opened.stage(b"</t>"), Stage::Answer(4));

@@ -45,13 +45,16 @@ fn every_beginning_of_an_answer_has_an_ending() {
         let preamble = |open: Option<&str>, close: &str| Preamble {
             open: open.map(|open| vocab.wire_of(open)),
             close: vocab.wire_of(close),
+            may_skip: false,
         };
+        let skipped = Preamble { may_skip: true, ..preamble(Some("<think>"), "</think>") };
         for (preamble, thought) in [
             (None, ""),
             (Some(preamble(None, "</think>")), "I <tool note.\n</think>\n\n"),
             (Some(preamble(Some("<think>"), "</think>")), "<think>\nI <tool note.\n</think>\n\n"),
             (Some(preamble(Some("<seed:think>"), "</seed:think>")), "<seed:think>I note.</seed:think>"),
             (Some(preamble(Some("<seed:think>"), "</seed:think>")), ""),
+            (Some(skipped), "</think>"),
         ] {
             keeps_silent(&format, &vocab, &compiler, (&preamble, thought));
             let schema = Otherwise::Schema(document(ok()));
@@ -204,6 +207,7 @@ fn channels(format: &ToolFormat, vocab: &Vocab) {
     let thinking = Preamble {
         open: Some(vocab.wire_of("<|channel|>analysis<|message|>")),
         close: vocab.wire_of("<|end|><|start|>assistant"),
+        may_skip: false,
     };
     let compiler = Compiler::new(vocab, Budget::default()).unwrap();
     let document = Arc::new(Document::parse(ok(), SchemaLimits::default()).unwrap());

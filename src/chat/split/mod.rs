@@ -212,10 +212,11 @@ impl Split {
             Stage::Unclear if !is_end => return false,
             Stage::Unclear | Stage::Answer(0) => self.place = Place::Content,
             Stage::Inside | Stage::Answer(_) => {
-                let n_open = preamble.open.as_ref().map_or(0, Vec::len);
-                self.pending.drain(..n_open);
-                self.place = Place::Thinking;
-                self.trims = true;
+                let is_skipped = preamble.may_skip && self.pending.starts_with(&preamble.close);
+                let before = if is_skipped { Some(&preamble.close) } else { preamble.open.as_ref() };
+                self.pending.drain(..before.map_or(0, Vec::len));
+                self.place = if is_skipped { Place::Content } else { Place::Thinking };
+                self.trims = !is_skipped || !self.options.keeps_spaces;
             }
         }
         true

@@ -48,7 +48,7 @@ fn stops_before_the_stop_string() {
 
 #[test]
 fn what_stands_before_a_text_is_no_part_of_it_even_alone() {
-    let preamble = Preamble { open: Some(b"<c>thought<m>".to_vec()), close: b"<e>".to_vec() };
+    let preamble = Preamble { open: Some(b"<c>thought<m>".to_vec()), close: b"<e>".to_vec(), may_skip: false };
     let around = (b"<c>final<m>".to_vec(), Vec::new());
     let options = SplitOptions { around, preamble: Some(preamble), ..SplitOptions::default() };
     for (text, content, reasoning) in [

@@ -309,6 +309,8 @@ fn start(first: &str, after: &str, prose: Prose, preamble: Option<(&Preamble, us
     let gap = if prose == Prose::Before { "" } else { "GAP? " };
     let body = format!("preamble {gap}after_thought");
     let start = if preamble.open.is_some() { format!("{first} | {body}") } else { body };
+    let close = wire_parts(&preamble.close);
+    let start = if preamble.may_skip { format!("{start} | {close} {gap}after_thought") } else { start };
     let parts = preamble.open.as_ref().map(|open| open.split_at(split_at));
     let open = parts.map_or_else(|| quote(""), |(first, rest)| format!("{} {}", wire_parts(first), wire_parts(rest)));
     let thought = match text_of(&preamble.close) {
