@@ -70,7 +70,7 @@ pub fn split(data: &[u8]) {
 
 fn fold(bytes: &[u8], n: usize) -> Option<Said> {
     let format = Arc::new(ToolFormat::new(Family::generic(), vocab()));
-    let preamble = Preamble { open: Some(b"<think>".to_vec()), close: b"</think>".to_vec() };
+    let preamble = Preamble { open: Some(b"<think>".to_vec()), close: b"</think>".to_vec(), may_skip: false };
     let stop = vec!["stop".into(), "op!".into()];
     let options = SplitOptions { format: Some(format), calls_follow_text: true, preamble: Some(preamble), stop, ..SplitOptions::default() };
     let mut split = Split::new(options);

@@ -154,9 +154,7 @@ impl<'a> Builder<'a> {
             (content, _) => content,
         })
     }
-}
 
-impl Builder<'_> {
     fn is_writable(&self, id: ShapeId) -> bool {
         match self.shapes.get(id) {
             Shape::Object(object) => object.names().all(|name| unwritable(name, self.elements).is_none()),
