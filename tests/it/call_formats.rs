@@ -249,6 +249,36 @@ fn channels(format: &ToolFormat, vocab: &Vocab) {
     }
 }
 
+/// A token that closes a value may begin what turns out to be one key too many: it can be taken back till then.
+#[test]
+fn a_token_that_closes_a_value_and_begins_a_key_too_many_is_taken_back() {
+    let family = Family::all().iter().find(|known| known.name == "ling-3").unwrap();
+    let bytes = (0..=255u8).map(|byte| VocabToken::Text(vec![byte]));
+    let tokens = bytes.chain([VocabToken::Control("</s>".into()), VocabToken::Text(b"><".to_vec())]).collect();
+    let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
+    let format = ToolFormat::new(Arc::clone(family), &vocab);
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": false});
+    let parameters = Arc::new(Document::parse(schema, SchemaLimits::default()).unwrap());
+    let tools = [Tool { name: "f".into(), description: None, parameters, input: None }];
+    let spec = format.spec(&tools, &ToolChoice::Required, false, &Otherwise::Prose, None);
+    let compiled = Compiler::new(&vocab, Budget::default()).unwrap().compile(&spec).unwrap();
+    let mut matcher = compiled.matcher();
+    let mut n_taken = |token: u32| matches!(matcher.accept(token), Ok(Verdict::Taken)).then(|| matcher.n_unsettled());
+    for byte in b"<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>text</arg_value" {
+        n_taken(u32::from(*byte)).unwrap();
+    }
+    assert!(n_taken(257).unwrap() >= 1);
+    for (n, byte) in (2..).zip(b"arg_key") {
+        assert!(n_taken(u32::from(*byte)).unwrap() >= n);
+    }
+    assert_eq!(n_taken(u32::from(b'>')), None);
+    matcher.rollback(8).unwrap();
+    for byte in b">\n</tool_call>" {
+        assert_eq!(matcher.accept(u32::from(*byte)).unwrap(), Verdict::Taken);
+    }
+    assert!(matcher.is_stopped() || matcher.is_accepting().unwrap());
+}
+
 /// Where tokens run out in what closes a text or begins a call, nothing of that is shown.
 #[test]
 fn what_stands_around_text_is_never_shown() {

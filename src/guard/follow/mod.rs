@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::escape::Escape;
 use super::plain::write_plain;
 use super::structure::{Position, goes_on};
-use super::transcode::Transcoder;
+use super::transcode::{Progress, Transcoder};
 use super::veto::{MAX_NESTING, Veto};
 use super::watch::{Length, WatchId, Watches};
 pub use opening::{Opening, Places, Structured};
@@ -36,6 +36,8 @@ pub struct Follower {
     position: Position,
     log: Vec<Undo>,
     steps: Vec<Step>,
+    /// How many bytes were taken, as the tokens have them.
+    n_wire: usize,
 }
 
 /// An open array or object.
@@ -86,6 +88,7 @@ enum Undo {
 #[derive(Clone, Copy, Debug)]
 struct Step {
     n_text: usize,
+    n_wire: usize,
     n_log: usize,
     state: State,
     position: Position,
@@ -110,6 +113,7 @@ impl Follower {
             position: Position::START,
             log: Vec::new(),
             steps: Vec::new(),
+            n_wire: 0,
         }
     }
 
@@ -151,8 +155,8 @@ impl Follower {
 
     /// Notes where a token begins.
     fn step(&mut self) {
-        let Self { state, position, .. } = *self;
-        self.steps.push(Step { n_text: self.text.len(), n_log: self.log.len(), state, position });
+        let Self { state, position, n_wire, .. } = *self;
+        self.steps.push(Step { n_text: self.text.len(), n_wire, n_log: self.log.len(), state, position });
     }
 
     /// Takes the last `n_tokens` tokens back.
@@ -164,7 +168,7 @@ impl Follower {
                 self.undo(undo);
             }
             self.text.truncate(step.n_text);
-            (self.state, self.position) = (step.state, step.position);
+            (self.state, self.position, self.n_wire) = (step.state, step.position, step.n_wire);
         }
     }
 
@@ -172,12 +176,24 @@ impl Follower {
     #[must_use]
     pub fn n_unsettled(&self) -> usize {
         let settled = self.settled();
-        self.steps.iter().rev().take_while(|step| step.n_text >= settled).count()
+        let n_of_text = self.steps.iter().rev().take_while(|step| step.n_text >= settled).count()
             + usize::from(self.steps.iter().rev().find(|step| step.n_text < settled).is_some_and(|_| {
                 // A token that reaches over the border is not settled either.
                 let after = self.steps.iter().find(|step| step.n_text >= settled).map_or(self.text.len(), |s| s.n_text);
                 after > settled
-            }))
+            }));
+        n_of_text.max(self.n_not_understood())
+    }
+
+    /// How many of the last tokens hold bytes that may yet be one thing or another: a token may close a value and begin
+    /// what turns out to be one key too many.
+    fn n_not_understood(&self) -> usize {
+        let is_inside = |transcoder: &&Transcoder| transcoder.progress() == Progress::Inside;
+        let n_held = self.transcoder.as_deref().filter(is_inside).map_or(0, |transcoder| transcoder.held().len());
+        let understood = self.n_wire - n_held;
+        let mut end = self.n_wire;
+        let holds = |step: &&Step| std::mem::replace(&mut end, step.n_wire) > understood;
+        self.steps.iter().rev().take_while(holds).count()
     }
 
     /// Up to here no veto reaches.

@@ -66,6 +66,7 @@ impl Places {
 impl Follower {
     /// Takes a byte of a token: of the answer's text, or of arguments in another form.
     pub(super) fn wire_byte(&mut self, byte: u8) -> Result<(), Veto> {
+        self.n_wire += 1;
         let Some(transcoder) = &mut self.transcoder else { return self.byte(byte) };
         let mut json = Vec::new();
         transcoder.push(byte, &mut json);
