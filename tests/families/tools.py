@@ -2,9 +2,18 @@
 
   tools.py BASE_URL NAME REQUESTS
 """
-import collections, json, sys, urllib.error, urllib.request
+import collections, datetime, json, sys, urllib.error, urllib.request
 
 import jsonschema
+
+FORMATS = jsonschema.FormatChecker()
+
+
+@FORMATS.checks("date", raises=ValueError)
+def is_date(text):
+    """RFC 3339 has a year 0000, a leap year, and Python's calendar has not."""
+    return not isinstance(text, str) or bool(datetime.date.fromisoformat("2000" + text[4:] if text[:4] == "0000" else text))
+
 
 url, name, n_requests = sys.argv[1], sys.argv[2], int(sys.argv[3])
 NOTE = {"type": "object", "required": ["text", "when"], "additionalProperties": False, "properties": {
@@ -65,7 +74,7 @@ def streamed(body):
 def check(mode, answer):
     _, content, calls, finish = answer
     for called, arguments in calls:
-        jsonschema.validate(json.loads(arguments), NOTE if called == "note" else NOW, format_checker=jsonschema.FormatChecker())
+        jsonschema.validate(json.loads(arguments), NOTE if called == "note" else NOW, format_checker=FORMATS)
     choice = mode["tool_choice"]
     must = choice not in ("auto", "none")
     assert not must or (calls and not content.strip()), "no call, or text beside it"
