@@ -5,19 +5,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::schema::pattern;
 use crate::schema::walk::rewrite;
-
-/// Line terminators, which a dot does not match.
-const LINE_ENDS: &str = "\n\r\u{2028}\u{2029}";
-/// `\s`.
-const SPACES: &str = "\t\n\u{B}\u{C}\r \u{A0}\u{1680}\u{2000}-\u{200A}\u{2028}\u{2029}\u{202F}\u{205F}\u{3000}\u{FEFF}";
-/// `\S`.
-const NO_SPACES: &str = "\0-\u{8}\u{E}-\u{1F}!-\u{9F}\u{A1}-\u{167F}\u{1681}-\u{1FFF}\u{200B}-\u{2027}\u{202A}-\u{202E}\
-\u{2030}-\u{205E}\u{2060}-\u{2FFF}\u{3001}-\u{FEFE}\u{FF00}-\u{10FFFF}";
-const DIGITS: &str = "0-9";
-const NO_DIGITS: &str = "\0-/:-\u{10FFFF}";
-const WORD: &str = "0-9A-Za-z_";
-const NO_WORD: &str = "\0-/:-@\\[-\\^`{-\u{10FFFF}";
 
 /// `schema` with all of its patterns so.
 pub(super) fn written_out(schema: &Value) -> Cow<'_, Value> {
@@ -56,19 +45,19 @@ fn has_lookaround(pattern: &str) -> bool {
     ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|open| pattern.contains(open))
 }
 
-/// `pattern`, if it looks around, with a dot and classes written out; nothing if there is nothing to change.
-fn in_rust(pattern: &str) -> Option<String> {
-    if !has_lookaround(pattern) {
+/// The pattern, if it looks around, with a dot and classes written out; nothing if there is nothing to change.
+fn in_rust(written: &str) -> Option<String> {
+    if !has_lookaround(written) {
         return None;
     }
-    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut out = String::with_capacity(written.len() + 16);
     let mut in_class = false;
-    let mut chars = pattern.chars();
+    let mut chars = written.chars();
     while let Some(c) = chars.next() {
         match c {
             '\\' => {
                 let escaped = chars.next();
-                match escaped.and_then(class) {
+                match escaped.and_then(pattern::escaped) {
                     None => {
                         out.push(c);
                         out.extend(escaped);
@@ -79,7 +68,7 @@ fn in_rust(pattern: &str) -> Option<String> {
                         {
                             out.insert(out.len() - 1, '\\');
                         }
-                        out.push_str(inside);
+                        write(&inside, &mut out);
                         if chars.as_str().starts_with('-') {
                             chars.next();
                             out.push_str("\\-");
@@ -87,14 +76,14 @@ fn in_rust(pattern: &str) -> Option<String> {
                     }
                     Some(inside) => {
                         out.push('[');
-                        out.push_str(inside);
+                        write(&inside, &mut out);
                         out.push(']');
                     }
                 }
             }
             '.' if !in_class => {
                 out.push_str("[^");
-                out.push_str(LINE_ENDS);
+                write(&pattern::LINE_ENDS, &mut out);
                 out.push(']');
             }
             _ => {
@@ -103,20 +92,24 @@ fn in_rust(pattern: &str) -> Option<String> {
             }
         }
     }
-    (out != pattern).then_some(out)
+    (out != written).then_some(out)
 }
 
-/// What stands in the class that an escape means.
-fn class(escaped: char) -> Option<&'static str> {
-    Some(match escaped {
-        'd' => DIGITS,
-        'D' => NO_DIGITS,
-        'w' => WORD,
-        'W' => NO_WORD,
-        's' => SPACES,
-        'S' => NO_SPACES,
-        _ => return None,
-    })
+/// Writes what stands in a class of these characters.
+fn write(ranges: &[(char, char)], out: &mut String) {
+    let escape = |c: char, out: &mut String| {
+        if matches!(c, '\\' | '[' | ']' | '^' | '-') {
+            out.push('\\');
+        }
+        out.push(c);
+    };
+    for (low, high) in ranges {
+        escape(*low, out);
+        if low < high {
+            out.push('-');
+            escape(*high, out);
+        }
+    }
 }
 
 #[cfg(test)]

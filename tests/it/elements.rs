@@ -91,6 +91,14 @@ impl Case<'_> {
         Ok(judged.unwrap())
     }
 
+    /// Asserts that `text` is taken and says `json`, or that it is not taken.
+    fn says(&self, text: &str, json: Option<Value>, schema: &Value) {
+        assert_eq!(self.takes(text).unwrap(), json.is_some(), "{text} for {schema}");
+        if let Some(json) = json {
+            assert_eq!(self.is_valid(&tokens_of(text, self.vocab)).unwrap(), json, "{text}");
+        }
+    }
+
     /// What the arguments in `text` are, read back without any grammar.
     fn read_back(&self, text: &str) -> Option<String> {
         let wire = self.vocab.wire_of(text);
@@ -234,10 +242,7 @@ fn text_stands_as_it_is_and_is_what_the_schema_says() {
         schema["type"] = "object".into();
         let case = case(format, vocab, &schema).unwrap().unwrap();
         let text = format!("<tool_call>\n<function=f>\n{arguments}</function>\n</tool_call>");
-        assert_eq!(case.takes(&text).unwrap(), json.is_some(), "{text} for {schema}");
-        if let Some(json) = json {
-            assert_eq!(case.is_valid(&tokens_of(&text, vocab)).unwrap(), json, "{text}");
-        }
+        case.says(&text, json, &schema);
     }
 }
 
@@ -285,10 +290,7 @@ fn values_are_elements_where_an_element_can_say_what_they_are() {
         let text = case.written("{}").replacen("</invoke>", "@", 1);
         let (head, tail) = text.split_once("]<]minimax[>[@").unwrap();
         let text = format!("{head}{arguments}]<]minimax[>[</invoke>{tail}");
-        assert_eq!(case.takes(&text).unwrap(), json.is_some(), "{text} for {schema}");
-        if let Some(json) = json {
-            assert_eq!(case.is_valid(&tokens_of(&text, vocab)).unwrap(), json, "{text}");
-        }
+        case.says(&text, json, &schema);
     }
 }
 

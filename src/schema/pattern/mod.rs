@@ -16,6 +16,7 @@ mod set;
 
 pub use lang::Lang;
 pub use loose::in_unicode_mode;
+pub(crate) use set::{LINE_ENDS, escaped};
 
 /// A pattern may have this many parts, and its language about as many more.
 const MAX_SIZE: usize = 20_000;

@@ -27,7 +27,18 @@ pub(super) const SPACE: [(char, char); 10] = [
     ('\u{FEFF}', '\u{FEFF}'),
 ];
 /// What `.` leaves out.
-pub(super) const LINE_ENDS: [(char, char); 3] = [('\n', '\n'), ('\r', '\r'), ('\u{2028}', '\u{2029}')];
+pub(crate) const LINE_ENDS: [(char, char); 3] = [('\n', '\n'), ('\r', '\r'), ('\u{2028}', '\u{2029}')];
+
+/// The characters that the escape of a class means: `\d`, `\w`, `\s` and, in capitals, all others.
+pub(crate) fn escaped(class: char) -> Option<Vec<(char, char)>> {
+    let ranges: &[(char, char)] = match class.to_ascii_lowercase() {
+        'd' => &DIGIT,
+        's' => &SPACE,
+        'w' => &WORD,
+        _ => return None,
+    };
+    Some(if class.is_ascii_uppercase() { negate(ranges) } else { ranges.to_vec() })
+}
 
 /// The characters between two code points, inclusive; the surrogates among them drop out.
 pub(super) fn span(low: u32, high: u32) -> Option<(char, char)> {
