@@ -13,6 +13,7 @@ mod load;
 mod loadable;
 mod logits;
 mod mask_table;
+mod pieces;
 mod place;
 mod probe;
 mod row_sampler;

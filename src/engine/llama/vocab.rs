@@ -5,14 +5,15 @@ use std::sync::Arc;
 use llama_cpp_2::token::LlamaToken;
 
 use super::load::Model;
+use super::pieces::pieces;
 use crate::grammar::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 
 struct LlamaTokenizer(Model);
 
 impl Tokenizer for LlamaTokenizer {
     fn tokenize(&self, text: &[u8], special: bool) -> Vec<TokenId> {
-        let tokens = self.0.vocab().tokenize(text, false, special);
-        tokens.into_iter().filter_map(|token| TokenId::try_from(token.0).ok()).collect()
+        let tokens = pieces(text).into_iter().flat_map(|piece| self.0.vocab().tokenize(piece, false, special));
+        tokens.filter_map(|token| TokenId::try_from(token.0).ok()).collect()
     }
 }
 
