@@ -178,7 +178,8 @@ impl Registry {
         Ok(match version {
             None => fixed.or_else(|| newest(&kept, kind, name).cloned()),
             Some(version) => {
-                let mut all = versions(&kept, kind, name).iter().chain(&fixed);
+                // Why this order: another process may have given the same number since.
+                let mut all = fixed.iter().chain(versions(&kept, kind, name));
                 all.find(|entry| entry.version == version).cloned()
             }
         })
@@ -191,7 +192,10 @@ impl Registry {
     pub fn versions(&self, kind: Kind, name: &str) -> Result<Vec<u32>, RegistryError> {
         let kept = self.fresh()?;
         let fixed = self.fixed(kind, name);
-        Ok(versions(&kept, kind, name).iter().chain(&fixed).map(|entry| entry.version).collect())
+        let mut all: Vec<u32> = versions(&kept, kind, name).iter().chain(&fixed).map(|entry| entry.version).collect();
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
     }
 
     /// The newest version of each name, by name.
