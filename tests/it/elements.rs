@@ -17,7 +17,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::support::formats::{encodings, formats, take_apart, tokens_of};
+use crate::support::formats::{encodings, formats, take_apart, tokens_of, wander};
 use crate::support::strategies::{schema, value};
 
 /// A tool, and what may be called.
@@ -103,45 +103,26 @@ impl Case<'_> {
     fn read_back(&self, text: &str) -> Option<String> {
         let wire = self.vocab.wire_of(text);
         let Fill::Whole(n_head) = self.format.opening().named("f").fill(&wire) else { return None };
-        let mut json = Vec::new();
-        let mut transcoder = Transcoder::new(&self.options.encodings["f"], &mut json);
+        let tail = self.format.tail.then(&self.format.end);
         let rest = &wire[n_head..];
+        let Some(encoding) = self.options.encodings.get("f") else {
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<Value>();
+            values.next()?.ok()?;
+            let (json, rest) = rest.split_at(values.byte_offset());
+            return String::from_utf8(json.to_vec()).ok().filter(|_| tail.fill(rest) == Fill::Whole(rest.len()));
+        };
+        let mut json = Vec::new();
+        let mut transcoder = Transcoder::new(encoding, &mut json);
         rest.iter().for_each(|byte| transcoder.push(*byte, &mut json));
         let is_whole = transcoder.progress() == Progress::Over;
-        let tail = self.format.tail.then(&self.format.end).filled();
-        String::from_utf8(json).ok().filter(|_| is_whole && transcoder.held() == tail)
+        String::from_utf8(json).ok().filter(|_| is_whole && transcoder.held() == tail.filled())
     }
 
     /// A random model, and its answer.
     fn walk(&self, rng: &mut ChaCha8Rng) -> Result<(), TestCaseError> {
         let mut matcher = self.compiled.matcher();
-        let mut tokens = Vec::new();
-        let fail = |error: drawplate::grammar::MatcherError| TestCaseError::fail(error.to_string());
-        for _ in 0..rng.random_range(0..120) {
-            if matcher.is_stopped() {
-                break;
-            }
-            let mut mask = matcher.mask().map_err(fail)?;
-            let mut taken = false;
-            while !taken && mask.n_allowed() > 0 {
-                let mut allowed = Vec::new();
-                mask.for_each(|token| allowed.push(token));
-                // Marks and letters as often as all the rest, or nothing but noise would be written.
-                let is_plain =
-                    |token: &u32| matches!(self.vocab.bytes(*token), [byte] if b"<>/\n\"{}[],:0a".contains(byte));
-                let plain: Vec<u32> = allowed.iter().copied().filter(is_plain).collect();
-                let from = if rng.random_bool(0.5) && !plain.is_empty() { &plain } else { &allowed };
-                let token = from[rng.random_range(0..from.len())];
-                taken = !self.vocab.is_end(token) && matcher.accept(token).map_err(fail)? == Verdict::Taken;
-                if taken {
-                    tokens.push(token);
-                }
-                mask.forbid(token);
-            }
-            if !taken {
-                break;
-            }
-        }
+        let n_tokens = rng.random_range(0..120);
+        let mut tokens = wander(&mut matcher, self.vocab, n_tokens, rng);
         if let Some(ending) = matcher.closing_tokens() {
             tokens.extend(ending);
             self.is_valid(&tokens)?;
@@ -169,7 +150,10 @@ fn holds(case: &Case<'_>, schema: &Value, values: &[Value]) -> Result<(), TestCa
 
 #[test]
 fn arguments_are_enforced_exactly() {
-    let formats: Vec<(ToolFormat, Vocab)> = formats().into_iter().filter(|(format, _)| format.form.is_some()).collect();
+    // Those that write JSON are alike, and fewer of them will do.
+    let is_one = |(i, (format, _)): &(usize, (ToolFormat, Vocab))| format.form.is_some() || i % 5 == 0;
+    let formats: Vec<(ToolFormat, Vocab)> =
+        formats().into_iter().enumerate().filter(is_one).map(|(_, it)| it).collect();
     assert!(formats.len() > 20);
     let asked = std::env::var("DRAWPLATE_RANDOM_SCHEMAS").ok().and_then(|n| n.parse().ok());
     let config =
@@ -216,7 +200,16 @@ fn text_stands_as_it_is_and_is_what_the_schema_says() {
     let code = json!({"properties": {"c": {"type": "string", "pattern": "^[A-Z]{2}$"}}, "additionalProperties": false});
     let text = json!({"properties": {"t": {"type": "string", "minLength": 2, "maxLength": 4}, "n": {"type": "integer"}},
         "required": ["t", "n"], "additionalProperties": false});
+    let either = json!({"properties": {"e": {"type": ["string", "integer", "object"]}}});
     for (schema, arguments, json) in [
+        (&either, one("e", "42"), Some(json!({"e": 42}))),
+        (&either, one("e", "\"42\""), Some(json!({"e": "42"}))),
+        (&either, one("e", " 42"), Some(json!({"e": " 42"}))),
+        (&either, one("e", "42 "), Some(json!({"e": "42 "}))),
+        (&either, one("e", "42\n"), Some(json!({"e": "42\n"}))),
+        (&either, one("e", "\t{}"), Some(json!({"e": "\t{}"}))),
+        (&either, one("e", "{}"), Some(json!({"e": {}}))),
+        (&either, one("e", "   "), Some(json!({"e": "   "}))),
         (&not_empty, one("a", "null"), Some(json!({"a": null}))),
         (&not_empty, String::new(), None),
         (&colour, one("c", "red"), Some(json!({"c": "red"}))),

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use drawplate::chat::{Said, Split, SplitOptions};
-use drawplate::grammar::{Compiled, Tokenizer, Vocab, VocabToken};
+use drawplate::grammar::{Compiled, Matcher, Tokenizer, Verdict, Vocab, VocabToken};
 use drawplate::guard::Encoding;
 use drawplate::tools::Tool;
 use drawplate::tools::format::{self, Family, ToolFormat};
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
 
 /// The families' formats, and answers in them: each with a vocabulary in which the family's tags are single tokens, and
 /// with one in which they are text.
@@ -121,6 +123,53 @@ pub(crate) fn take_apart(tokens: &[u32], vocab: &Vocab, options: &SplitOptions) 
     }
     deltas.extend(split.finish().unwrap());
     deltas.iter().collect()
+}
+
+/// The same where bytes come `n` at a time.
+pub(crate) fn take_apart_by(n: usize, tokens: &[u32], vocab: &Vocab, options: &SplitOptions) -> Said {
+    let mut split = Split::new(options.clone());
+    let mut deltas = Vec::new();
+    let mut piece = Vec::new();
+    for token in tokens {
+        piece.extend_from_slice(vocab.bytes(*token));
+        let is_control = vocab.bytes(*token).is_empty();
+        if is_control || piece.len() >= n {
+            deltas.extend(split.push(&std::mem::take(&mut piece)).unwrap());
+        }
+        if is_control {
+            deltas.extend(split.push_control(&vocab.wire(*token)).unwrap());
+        }
+    }
+    deltas.extend(split.push(&piece).unwrap());
+    deltas.extend(split.finish().unwrap());
+    deltas.iter().collect()
+}
+
+/// The tokens of a random model that takes `n_tokens` at most.
+pub(crate) fn wander(matcher: &mut Matcher, vocab: &Vocab, n_tokens: usize, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    let mut tokens = Vec::new();
+    while tokens.len() < n_tokens && !matcher.is_stopped() {
+        let mut mask = matcher.mask().unwrap();
+        let mut taken = false;
+        while !taken && mask.n_allowed() > 0 {
+            let mut allowed = Vec::new();
+            mask.for_each(|token| allowed.push(token));
+            // Marks and letters as often as all the rest, or nothing but noise would be written.
+            let is_plain = |token: &u32| matches!(vocab.bytes(*token), [byte] if b"<>/\n\"{}[],:0a".contains(byte));
+            let plain: Vec<u32> = allowed.iter().copied().filter(is_plain).collect();
+            let from = if rng.random_bool(0.5) && !plain.is_empty() { &plain } else { &allowed };
+            let token = from[rng.random_range(0..from.len())];
+            taken = !vocab.is_end(token) && matcher.accept(token).unwrap() == Verdict::Taken;
+            if taken {
+                tokens.push(token);
+            }
+            mask.forbid(token);
+        }
+        if !taken {
+            break;
+        }
+    }
+    tokens
 }
 
 /// How the arguments of each tool are written, where they are not written as JSON.

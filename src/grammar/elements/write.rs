@@ -19,9 +19,8 @@ use crate::schema::{Deadline, ErrorKind, Pointer, SchemaError};
 
 /// What text must not be where JSON may stand in its place. The transcoder reads by the same rule.
 static READS_AS_JSON: LazyLock<Lang> = LazyLock::new(|| {
-    let white = r"[ \t\n\f\r]*";
     let number = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?";
-    let json = format!(r#"{white}(?:[{{\["][\s\S]*|(?:true|false|null|{number}){white})"#);
+    let json = format!(r#"[{{\["][\s\S]*|true|false|null|{number}"#);
     pattern::whole(&json).expect("a fixed pattern")
 });
 

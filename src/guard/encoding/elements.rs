@@ -181,10 +181,9 @@ impl Keys {
         level.prefix.get(index).copied().unwrap_or(level.others)
     }
 
-    /// Whether `text` can stand as it is where JSON may stand, too.
+    /// Whether `text` can stand as it is where JSON may stand, too. What begins or ends with a space is text.
     #[must_use]
     pub fn reads_as_text(text: &[u8]) -> bool {
-        let trimmed = text.trim_ascii();
-        !matches!(trimmed.first(), Some(b'{' | b'[' | b'"')) && !is_scalar(trimmed)
+        !matches!(text.first(), Some(b'{' | b'[' | b'"')) && !is_scalar(text)
     }
 }

@@ -5,11 +5,12 @@ pub(super) fn is_scalar(text: &[u8]) -> bool {
     matches!(text, b"true" | b"false" | b"null") || is_number(text)
 }
 
-/// Whether `text` may become a number or a word.
+/// Whether `text` may become a number or a word, where all of it but the last byte may.
 pub(in crate::guard) fn may_become_scalar(text: &[u8]) -> bool {
     let begins = |word: &[u8]| word.starts_with(text);
-    let is_digits = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
-    let is_number = matches!(text.first(), Some(b'-' | b'0'..=b'9')) && text.iter().all(is_digits);
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+    // Why only the last ones: this is asked behind each byte of a number, which may be long.
+    let is_number = matches!(text.first(), Some(b'-' | b'0'..=b'9')) && text.iter().rev().take(2).all(is_digit);
     is_number || begins(b"true") || begins(b"false") || begins(b"null")
 }
 
@@ -19,12 +20,10 @@ pub(in crate::guard) fn split_scalar(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(n)
 }
 
-/// The number or word that `text` begins with, and how much of `close` is there behind it. Whitespace between them is no
-/// part of it, unless it is part of what closes it.
+/// The number or word that `text` begins with, and how much of `close` is there behind it.
 pub(in crate::guard) fn closed_scalar<'t>(text: &'t [u8], close: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
     let (scalar, rest) = split_scalar(text);
-    let end = (0..=rest.len()).find(|n| rest[..*n].trim_ascii().is_empty() && close.starts_with(&rest[*n..]))?;
-    is_scalar(scalar).then_some((scalar, &rest[end..]))
+    (close.starts_with(rest) && is_scalar(scalar)).then_some((scalar, rest))
 }
 
 fn is_number(text: &[u8]) -> bool {
@@ -69,10 +68,10 @@ mod tests {
         ] {
             assert_eq!(is_scalar(text.as_bytes()), is_it, "{text}");
         }
-        for text in ["", " \n", "abc", "12 Main Street", "2024-01-01", "a{"] {
+        for text in ["", " \n", "abc", "12 Main Street", "2024-01-01", "a{", " 42", "42\n", " {}", " \"a\""] {
             assert!(Keys::reads_as_text(text.as_bytes()), "{text}");
         }
-        for text in ["{x", " [", "\"", " 42\n", "true"] {
+        for text in ["{x", "[", "\"", "42", "true"] {
             assert!(!Keys::reads_as_text(text.as_bytes()), "{text}");
         }
     }

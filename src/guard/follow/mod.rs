@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::escape::Escape;
 use super::plain::write_plain;
 use super::structure::{Position, goes_on};
-use super::transcode::{Progress, Transcoder};
+use super::transcode::{Grown, Progress, Transcoder};
 use super::veto::{MAX_NESTING, Veto};
 use super::watch::{Length, WatchId, Watches};
 pub use opening::{Opening, Places, Structured};
@@ -82,6 +82,7 @@ enum Undo {
     ValueWatch(Option<WatchId>),
     Ended(Option<Arc<Watches>>),
     Transcoder(Option<Box<Transcoder>>),
+    Grown(Grown),
 }
 
 /// The state before a token.
@@ -123,6 +124,7 @@ impl Follower {
     /// With the veto; then nothing has changed.
     pub fn accept(&mut self, bytes: &[u8]) -> Result<(), Veto> {
         self.step();
+        let at = self.log.len();
         if self.transcoder.is_some() {
             self.log.push(Undo::Transcoder(self.transcoder.clone()));
         }
@@ -131,6 +133,12 @@ impl Follower {
                 self.rollback(1);
                 return Err(veto);
             }
+        }
+        // Why: a copy for each token of a long key or number would take a square of its length.
+        if let (Some(Undo::Transcoder(Some(before))), Some(now)) = (self.log.get(at), &self.transcoder)
+            && let Some(grown) = now.only_grown_since(before)
+        {
+            self.log[at] = Undo::Grown(grown);
         }
         Ok(())
     }
@@ -245,6 +253,7 @@ impl Follower {
             Undo::AnswerAt => self.answer_at = None,
             Undo::Ended(watches) => self.watches = watches,
             Undo::Transcoder(transcoder) => self.transcoder = transcoder,
+            Undo::Grown(grown) => self.transcoder.iter_mut().for_each(|transcoder| transcoder.shrink(grown)),
             Undo::Seen(_) | Undo::Counted | Undo::ValueWatch(_) => {
                 let frame = self.frames.last_mut().expect("it was there when this was logged");
                 match undo {

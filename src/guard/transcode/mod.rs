@@ -44,7 +44,18 @@ impl Nesting {
 
 /// Reads the arguments of one call.
 #[derive(Clone, Debug)]
-pub struct Transcoder(Kind);
+pub struct Transcoder {
+    kind: Kind,
+    /// How often anything but growing bytes has changed.
+    n_turns: u64,
+}
+
+/// How long what grows byte by byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grown {
+    held: usize,
+    key: usize,
+}
 
 #[derive(Clone, Debug)]
 enum Kind {
@@ -82,24 +93,49 @@ impl Transcoder {
     #[must_use]
     pub fn new(encoding: &Encoding, out: &mut Vec<u8>) -> Self {
         out.push(b'{');
-        Self(match encoding {
+        let kind = match encoding {
             Encoding::Elements(keys) => Kind::Elements(elements::Reader::new(Arc::clone(keys))),
             Encoding::Notation(notation) => Kind::Notation(notation::Reader::new(Arc::clone(notation))),
-        })
+        };
+        Self { kind, n_turns: 0 }
     }
 
     /// Takes the next byte.
     pub fn push(&mut self, byte: u8, out: &mut Vec<u8>) {
-        match &mut self.0 {
+        let grows = self.grows();
+        match &mut self.kind {
             Kind::Elements(reader) => reader.push(byte, out),
             Kind::Notation(reader) => reader.push(byte, out),
+        }
+        self.n_turns += u64::from(!(grows && self.grows()));
+    }
+
+    fn grows(&self) -> bool {
+        matches!(&self.kind, Kind::Elements(reader) if reader.grows())
+    }
+
+    /// What `earlier`, from which this has come, was shorter by, if that is all that has changed.
+    #[must_use]
+    pub fn only_grown_since(&self, earlier: &Self) -> Option<Grown> {
+        match &earlier.kind {
+            Kind::Elements(reader) if self.grows() && self.n_turns == earlier.n_turns => {
+                Some(Grown { held: reader.held().len(), key: reader.key().len() })
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes back what has only grown.
+    pub fn shrink(&mut self, to: Grown) {
+        if let Kind::Elements(reader) = &mut self.kind {
+            reader.shrink(to.held, to.key);
         }
     }
 
     /// Where the text ends.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        match &self.0 {
+        match &self.kind {
             Kind::Elements(reader) => reader.progress(),
             Kind::Notation(reader) => reader.progress(),
         }
@@ -108,7 +144,7 @@ impl Transcoder {
     /// Bytes that were not understood yet; behind the arguments, those that belong to what follows.
     #[must_use]
     pub fn held(&self) -> &[u8] {
-        match &self.0 {
+        match &self.kind {
             Kind::Elements(reader) => reader.held(),
             Kind::Notation(reader) => reader.held(),
         }
@@ -117,7 +153,7 @@ impl Transcoder {
     /// How the text so far can be read. `tail` follows the arguments.
     #[must_use]
     pub fn readings(&self, tail: &[u8]) -> Vec<Reading> {
-        match &self.0 {
+        match &self.kind {
             Kind::Elements(reader) => {
                 let one =
                     |reading: elements::Reading| Reading { json: reading.json.clone(), at: At::Elements(reading) };
@@ -136,7 +172,7 @@ impl Transcoder {
     /// The bytes that end the arguments, and `tail`, if in JSON `ending` ends what `reading` has.
     #[must_use]
     pub fn write(&self, reading: &Reading, ending: &[u8], tail: &[u8]) -> Option<Vec<u8>> {
-        match (&self.0, &reading.at) {
+        match (&self.kind, &reading.at) {
             (Kind::Elements(reader), At::Elements(reading)) => reader.write(reading, ending, tail),
             (Kind::Notation(reader), At::Notation(reading)) => reader.write(reading, ending, tail),
             (Kind::Elements(_), At::Notation(_)) | (Kind::Notation(_), At::Elements(_)) => None,

@@ -104,14 +104,14 @@ impl Reader {
             // The space ends a number, which could go on otherwise.
             Spot::Json(nesting) => vec![closing(b" ", held.len()), reading(b"", At::Json { nesting, begun: "" })],
             Spot::Unclear => {
-                let (scalar, rest) = split_scalar(held.trim_ascii_start());
+                let (scalar, rest) = split_scalar(held);
                 if scalar.is_empty() && rest.is_empty() {
                     let whole = [elements.before(Kind::Object), held].concat();
                     let at = |begun| At::Value { held: whole.clone(), begun };
                     let values = self.beginnings().into_iter().map(|begun| reading(begun.as_bytes(), at(begun)));
                     return values.chain([escaped(b"\"", held)]).collect();
                 }
-                let closed = closed_scalar(held.trim_ascii_start(), close);
+                let closed = closed_scalar(held, close);
                 let ended = closed.map(|(scalar, begun)| closing(&[scalar, b" "].concat(), begun.len()));
                 let open = reading(scalar, At::Json { nesting: Nesting::default(), begun: "" });
                 ended.into_iter().chain([escaped(b"\"", held), open]).collect()

@@ -98,6 +98,17 @@ impl Reader {
         &self.held
     }
 
+    /// Whether the next byte will most likely be put down and change nothing else: keys and numbers may be long.
+    pub(super) fn grows(&self) -> bool {
+        matches!(self.spot, Spot::Key | Spot::Unclear)
+    }
+
+    /// Shortens what has grown.
+    pub(super) fn shrink(&mut self, n_held: usize, n_key: usize) {
+        self.held.truncate(n_held);
+        Arc::make_mut(&mut self.key).truncate(n_key);
+    }
+
     /// The key that is being read, or whose value is.
     pub(super) fn key(&self) -> &[u8] {
         &self.key

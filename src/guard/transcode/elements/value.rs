@@ -99,7 +99,7 @@ impl Reader {
 
     pub(super) fn unclear(&mut self, byte: u8, out: &mut Vec<u8>) {
         self.held.push(byte);
-        let begun = self.held.trim_ascii_start();
+        let begun = self.held.as_slice();
         if matches!(begun.first(), Some(b'{' | b'[' | b'"')) {
             return self.decide(Spot::Json(Nesting::default()), out);
         }
