@@ -23,7 +23,7 @@ use super::wire::response_format::ResponseFormat;
 use super::wire::tools::ChatTool;
 use super::{AppState, header_value};
 use crate::chat::{InputText, Said};
-use crate::generation::{Choice, Completion, Finish, LogprobEntry, Usage, aside};
+use crate::generation::{Choice, Completion, Finish, LogprobEntry, Reports, Usage, aside};
 use crate::tools::{ToolCall, ToolChoice};
 
 /// How long a stream's headers may wait for a slot: below what clients and proxies put up with.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(super) struct AnswerForm {
     /// What became of each keyword of the schema, if it was asked for.
-    pub(super) report: Option<crate::grammar::Report>,
+    pub(super) reports: Option<Reports>,
     pub(super) id: String,
     pub(super) created: u64,
     pub(super) model: String,
@@ -74,10 +74,12 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         ChatTool::Function { .. } | ChatTool::Registered { .. } => None,
     });
     let custom: HashSet<String> = custom.collect();
+    let is_custom = |tool: &ChatTool| matches!(tool, ChatTool::Custom { .. });
+    let custom_at: Vec<bool> = wire.tools.iter().flatten().map(is_custom).collect();
     let request = into_request(wire, state.generator.vocab().n_tokens())?;
     let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
     let mut form = AnswerForm {
-        report: None,
+        reports: None,
         id: crate::generation::new_id("chatcmpl-", 24),
         created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
         model: state.model.id.clone(),
@@ -93,9 +95,10 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
             (false, _, _) => "tool_calls",
         },
     };
-    let mut prepared = state.generator.prepare(request).await?;
+    let prepared = state.generator.prepare(request).await.map_err(ApiError::from);
+    let mut prepared = prepared.map_err(|error| as_asked(error, is_legacy, &custom_at))?;
     drop(room);
-    form.report = prepared.report.take();
+    form.reports = prepared.reports.take();
     let shows_schema = prepared.shows_schema;
     let mut answer = state.generator.start(&prepared)?;
     drop(prepared);
@@ -115,16 +118,28 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     if !registered.is_empty() {
         headers.insert(HeaderName::from_static("x-drawplate-registered"), header_value(&shortened(&registered)));
     }
-    if !unknown.is_empty() {
-        headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value(&unknown.join(", ")));
-    } else if ignores_stop {
-        headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value("stop"));
+    let ignored: Vec<String> = unknown.into_iter().chain(ignores_stop.then(|| "stop".to_owned())).collect();
+    if !ignored.is_empty() {
+        headers.insert(HeaderName::from_static("x-drawplate-ignored-fields"), header_value(&shortened(&ignored)));
     }
     if !shows_schema {
         let note = "the schema is too large to be shown to the model; it is enforced all the same";
         headers.insert(HeaderName::from_static("x-drawplate-note"), header_value(note));
     }
     Ok(response)
+}
+
+/// `error` with the path of the field as the request has it: functions may be older ones, or custom tools.
+fn as_asked(error: ApiError, is_legacy: bool, custom_at: &[bool]) -> ApiError {
+    let Some(rest) = error.param.as_deref().and_then(|param| param.strip_prefix("tools[")) else { return error };
+    let Some((index, field)) = rest.split_once("].function.") else { return error };
+    let is_custom = index.parse().ok().and_then(|i: usize| custom_at.get(i).copied()).unwrap_or(false);
+    let param = match (is_legacy, is_custom) {
+        (true, _) => format!("functions[{index}].{field}"),
+        (false, true) => format!("tools[{index}].custom.format.grammar.definition"),
+        (false, false) => return error,
+    };
+    ApiError { param: Some(param), ..error }
 }
 
 /// As many of the names as fit a header.
@@ -191,7 +206,9 @@ fn render_call(form: &AnswerForm, call: ToolCall) -> FullToolCall {
 impl AnswerForm {
     /// The enforcement report, and which choices had to be brought to an end.
     pub(super) fn drawplate(&self, closed: &[bool]) -> Option<serde_json::Value> {
-        self.report.as_ref().map(|report| serde_json::json!({"enforcement": report, "closed": closed}))
+        let mut note = serde_json::to_value(self.reports.as_ref()?).ok()?;
+        note["closed"] = closed.into();
+        Some(note)
     }
 
     pub(super) fn finish_reason(&self, finish: Finish) -> &'static str {

@@ -6,17 +6,17 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
+use super::history::into_messages;
 use super::wire::chat_request::{ChatRequest, DrawplateOptions, PropertyOrder, Spelling};
-use super::wire::messages::ChatMessage;
 use super::wire::response_format::ResponseFormat;
 use super::wire::tools::{
-    ChatTool, CustomDefinition, CustomFormat, FunctionDefinition, GrammarSyntax, ToolChoiceField,
+    AllowedTool, ChatTool, CustomDefinition, CustomFormat, FunctionDefinition, GrammarSyntax, ToolChoiceField,
 };
-use crate::chat::{Message, Role, Variables, input_schema};
+use crate::chat::Variables;
 use crate::engine::Sampling;
-use crate::generation::{Output, Request, RequestTool, TextRule, Thinking};
+use crate::generation::{Output, Request, RequestTool, TextRule, Thinking, ToolInput};
 use crate::grammar::{KeyOrder, Spellings, Style};
-use crate::tools::{ToolCall, ToolChoice};
+use crate::tools::ToolChoice;
 
 /// Translates `wire`.
 ///
@@ -28,12 +28,16 @@ pub(super) fn into_request(wire: ChatRequest, n_vocab: usize) -> Result<Request,
     let older = |functions: Vec<FunctionDefinition>| {
         functions.into_iter().map(|function| ChatTool::Function { function }).collect()
     };
-    let definitions = wire.tools.unwrap_or_else(|| wire.functions.map(older).unwrap_or_default());
-    let tools = into_tools(definitions)?;
-    let (tools, tool_choice) = choose(tools, wire.tool_choice.or(wire.function_call))?;
+    let tools = wire.tools.filter(|tools| !tools.is_empty());
+    let definitions = tools.unwrap_or_else(|| wire.functions.map(older).unwrap_or_default());
+    let tools = into_tools(definitions, is_legacy)?;
+    let choice_field = if is_legacy { "function_call" } else { "tool_choice" };
+    let Chosen { tools, other_tools, tool_choice } =
+        choose(tools, wire.tool_choice.or(wire.function_call), choice_field)?;
     Ok(Request {
         messages,
         tools,
+        other_tools,
         tool_choice,
         parallel_tool_calls: wire.parallel_tool_calls.unwrap_or(true) && !is_legacy,
         output: into_output(wire.response_format, wire.bound_by),
@@ -142,14 +146,15 @@ fn into_output(format: Option<ResponseFormat>, bound_by: Option<String>) -> Outp
     }
 }
 
-fn into_tools(definitions: Vec<ChatTool>) -> Result<Vec<RequestTool>, ApiError> {
+fn into_tools(definitions: Vec<ChatTool>, is_legacy: bool) -> Result<Vec<RequestTool>, ApiError> {
     let mut tools: Vec<RequestTool> = Vec::with_capacity(definitions.len());
     let mut names: HashSet<String> = HashSet::new();
     for (index, definition) in definitions.into_iter().enumerate() {
         let kind = if matches!(definition, ChatTool::Custom { .. }) { "custom" } else { "function" };
         let tool = into_tool(index, definition);
         if !names.insert(tool.name.clone()) {
-            let param = format!("tools[{index}].{kind}.name");
+            let param =
+                if is_legacy { format!("functions[{index}].name") } else { format!("tools[{index}].{kind}.name") };
             let message = format!("Invalid '{param}': the {kind} '{}' is defined twice.", tool.name);
             return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
         }
@@ -166,16 +171,15 @@ pub(super) fn into_tool(index: usize, definition: ChatTool) -> RequestTool {
             RequestTool { index, name, description, parameters, input: None }
         }
         ChatTool::Custom { custom } => {
-            let CustomDefinition { name, description, format } = custom;
-            let (pattern, input) = match format {
-                CustomFormat::Text => (None, None),
-                CustomFormat::Grammar { grammar } if grammar.syntax == GrammarSyntax::Regex => {
-                    (Some(grammar.definition), None)
-                }
-                CustomFormat::Grammar { grammar } => (None, Some(grammar.definition)),
+            let CustomDefinition { name, description, format, .. } = custom;
+            let input = match format {
+                CustomFormat::Text => ToolInput::Text,
+                CustomFormat::Grammar { grammar } => match grammar.syntax {
+                    GrammarSyntax::Regex => ToolInput::Regex(grammar.definition),
+                    GrammarSyntax::Lark => ToolInput::Lark(grammar.definition),
+                },
             };
-            let parameters = Some(input_schema(pattern.as_deref()));
-            RequestTool { index, name, description, parameters, input }
+            RequestTool { index, name, description, parameters: None, input: Some(input) }
         }
         // It has become one of the others before.
         ChatTool::Registered { name, .. } => {
@@ -184,86 +188,67 @@ pub(super) fn into_tool(index: usize, definition: ChatTool) -> RequestTool {
     }
 }
 
-/// Cuts the tools down to what may be called.
-fn choose(
+/// Which tools may be called, and whether they are.
+struct Chosen {
     tools: Vec<RequestTool>,
-    choice: Option<ToolChoiceField>,
-) -> Result<(Vec<RequestTool>, ToolChoice), ApiError> {
-    let unknown = |name: &str, param: &str| {
-        let message = format!("Invalid value for 'tool_choice': the function '{name}' is not among the 'tools'.");
-        ApiError::bad_request(Some(param), Some("invalid_value"), message)
-    };
-    let is_known = |name: &str| tools.iter().any(|tool| tool.name == name);
-    match choice {
-        Some(ToolChoiceField::None) => Ok((tools, ToolChoice::None)),
-        None | Some(ToolChoiceField::Auto) if tools.is_empty() => Ok((tools, ToolChoice::None)),
-        None | Some(ToolChoiceField::Auto) => Ok((tools, ToolChoice::Auto)),
-        Some(ToolChoiceField::Required) => Ok((tools, ToolChoice::Required)),
-        Some(ToolChoiceField::Function { name }) if !is_known(&name) => Err(unknown(&name, "tool_choice")),
-        Some(ToolChoiceField::Function { name }) => Ok((tools, ToolChoice::Named(name))),
-        Some(ToolChoiceField::AllowedTools { required, names }) => {
-            if let Some((i, name)) = names.iter().enumerate().find(|(_, name)| !is_known(name)) {
-                return Err(unknown(name, &format!("tool_choice.allowed_tools.tools[{i}]")));
+    other_tools: Vec<RequestTool>,
+    tool_choice: ToolChoice,
+}
+
+/// Parts the tools that may be called from the others. `field` is where `choice` stands.
+fn choose(tools: Vec<RequestTool>, choice: Option<ToolChoiceField>, field: &'static str) -> Result<Chosen, ApiError> {
+    let look = |name: &str, is_custom: bool, param: &str| {
+        let refuse = |why: String| {
+            let message = format!("Invalid value for '{field}': {why}.");
+            Err(ApiError::bad_request(Some(param), Some("invalid_value"), message))
+        };
+        let kind = |is_custom: bool| if is_custom { "custom" } else { "function" };
+        match tools.iter().find(|tool| tool.name == name) {
+            None => refuse(format!("the {} '{name}' is not among the 'tools'", kind(is_custom))),
+            Some(tool) if tool.input.is_some() != is_custom => {
+                refuse(format!("the tool '{name}' is not of the type '{}'", kind(is_custom)))
             }
-            let tools: Vec<RequestTool> = tools.into_iter().filter(|tool| names.contains(&tool.name)).collect();
-            match (required, tools.is_empty()) {
-                (true, true) => Err(ApiError::bad_request(
+            Some(_) => Ok(()),
+        }
+    };
+    let of_all = |tools, tool_choice| Ok(Chosen { tools, other_tools: Vec::new(), tool_choice });
+    match choice {
+        Some(ToolChoiceField::None) => of_all(tools, ToolChoice::None),
+        None | Some(ToolChoiceField::Auto) if tools.is_empty() => of_all(tools, ToolChoice::None),
+        None | Some(ToolChoiceField::Auto) => of_all(tools, ToolChoice::Auto),
+        Some(ToolChoiceField::Required) => of_all(tools, ToolChoice::Required),
+        Some(ToolChoiceField::Function { name }) => {
+            look(&name, false, field)?;
+            of_all(tools, ToolChoice::Named(name))
+        }
+        Some(ToolChoiceField::Custom { name }) => {
+            look(&name, true, field)?;
+            of_all(tools, ToolChoice::Named(name))
+        }
+        Some(ToolChoiceField::AllowedTools { required, tools: allowed }) => {
+            let mut names = HashSet::new();
+            for (i, tool) in allowed.into_iter().enumerate() {
+                let (name, is_custom) = match tool {
+                    AllowedTool::Function { name } => (name, false),
+                    AllowedTool::Custom { name } => (name, true),
+                };
+                look(&name, is_custom, &format!("tool_choice.allowed_tools.tools[{i}]"))?;
+                names.insert(name);
+            }
+            if required && names.is_empty() {
+                return Err(ApiError::bad_request(
                     Some("tool_choice.allowed_tools.tools"),
                     Some("invalid_value"),
                     "Invalid 'tool_choice.allowed_tools.tools': a call is required, but no tool is allowed.",
-                )),
-                (false, true) => Ok((tools, ToolChoice::None)),
-                (true, false) => Ok((tools, ToolChoice::Required)),
-                (false, false) => Ok((tools, ToolChoice::Auto)),
+                ));
             }
+            let tool_choice = match (required, names.is_empty()) {
+                (true, _) => ToolChoice::Required,
+                (false, true) => ToolChoice::None,
+                (false, false) => ToolChoice::Auto,
+            };
+            let (tools, other_tools) = tools.into_iter().partition(|tool| names.contains(&tool.name));
+            Ok(Chosen { tools, other_tools, tool_choice })
         }
     }
-}
-
-fn into_messages(wire: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
-    let mut messages = Vec::with_capacity(wire.len());
-    let mut open: Vec<String> = Vec::new();
-    for (i, message) in wire.into_iter().enumerate() {
-        let role = match message.role.as_str() {
-            "system" => Role::System,
-            "developer" => Role::Developer,
-            "assistant" => Role::Assistant,
-            "tool" | "function" => Role::Tool,
-            _ => Role::User,
-        };
-        match (&role, &message.tool_call_id) {
-            (Role::Tool, Some(id)) if open.contains(id) => open.retain(|o| o != id),
-            (Role::Tool, id) => {
-                let param = format!("messages[{i}].tool_call_id");
-                let message = format!(
-                    "Invalid '{param}': messages with role 'tool' must answer a call of the assistant message before them; '{}' is none.",
-                    id.as_deref().unwrap_or_default()
-                );
-                return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
-            }
-            _ if !open.is_empty() => return Err(orphans(&open)),
-            _ => {}
-        }
-        open.extend(message.tool_calls.iter().map(|call| call.id.clone()));
-        messages.push(Message {
-            role,
-            content: message.content.unwrap_or_default(),
-            tool_calls: message
-                .tool_calls
-                .into_iter()
-                .map(|call| ToolCall { id: call.id, name: call.name, arguments: call.arguments })
-                .collect(),
-            reasoning: message.reasoning,
-            tool_call_id: message.tool_call_id,
-        });
-    }
-    if open.is_empty() { Ok(messages) } else { Err(orphans(&open)) }
-}
-
-fn orphans(ids: &[String]) -> ApiError {
-    let message = format!(
-        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: {}",
-        ids.join(", ")
-    );
-    ApiError::bad_request(Some("messages"), None, message)
 }

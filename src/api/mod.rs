@@ -6,6 +6,7 @@ mod chat_into;
 mod chat_stream;
 pub mod error;
 mod health;
+mod history;
 mod layers;
 mod models;
 mod registry;

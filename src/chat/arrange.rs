@@ -1,7 +1,7 @@
 //! Messages as templates take them, in the arrangements that strict templates ask for.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use minijinja::context;
 use minijinja::value::{Serde, Value as Jinja};
@@ -21,9 +21,21 @@ pub(super) enum ArgumentsAs {
     Text,
 }
 
+/// Where a template looks for calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum CallsIn {
+    /// In the field `tool_calls` of the assistant's message.
+    #[default]
+    Field,
+    /// In messages of their own, whose `metadata` is the tool's name and whose content the arguments; results are those
+    /// of an observer. Source: the chat templates of GLM-4.
+    Messages,
+}
+
 /// What a template wants of calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wants {
+    pub(super) calls_in: CallsIn,
     pub(super) arguments: ArgumentsAs,
     /// Whether a message of calls alone has no content, in place of an empty one.
     pub(super) null_content: bool,
@@ -73,9 +85,17 @@ pub(super) fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
 pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids) -> Vec<Jinja> {
     // Names of calls by id, as of the message that is looked at: ids may come again.
     let mut names: HashMap<&str, &str> = HashMap::new();
-    let mut renamed = Renamed { ids, by_id: HashMap::new(), n_calls: 0 };
+    let calls = messages.iter().flat_map(|message| &message.tool_calls);
+    let taken = calls.map(|call| call.id.as_str()).collect();
+    let mut renamed = Renamed { ids, taken, by_id: HashMap::new(), n_calls: 0, n_made: 0 };
     let mut values = Vec::with_capacity(messages.len());
     for message in messages {
+        if wants.calls_in == CallsIn::Messages && (!message.tool_calls.is_empty() || message.tool_call_id.is_some()) {
+            let mut several = as_messages(message);
+            several.first_mut().into_iter().for_each(|first| add_thought(message, first));
+            values.extend(several);
+            continue;
+        }
         names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
         let (role, content) = (message.role.as_str(), &message.content);
         values.push(match &message.tool_call_id {
@@ -93,33 +113,64 @@ pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids) -> Vec<Jinj
                 context! { role, content, tool_calls }
             }
         });
-        // Source: Qwen 3 and others ask for `reasoning_content`, gpt-oss for `thinking`.
-        if let (Some(thinking), Some(last)) = (&message.reasoning, values.last_mut()) {
-            *last = context! { thinking, reasoning_content => thinking, ..last.clone() };
-        }
+        values.last_mut().into_iter().for_each(|last| add_thought(message, last));
     }
     values
+}
+
+/// Source: Qwen 3 and others ask for `reasoning_content`, gpt-oss for `thinking`, Solar Open for `reasoning`.
+fn add_thought(message: &Message, value: &mut Jinja) {
+    if let Some(thinking) = &message.reasoning {
+        *value = context! { thinking, reasoning_content => thinking, reasoning => thinking, ..value.clone() };
+    }
+}
+
+/// A message with calls as several, or a result, where calls are no field.
+fn as_messages(message: &Message) -> Vec<Jinja> {
+    let content = &message.content;
+    if message.tool_call_id.is_some() {
+        return vec![context! { role => "observation", content }];
+    }
+    let role = message.role.as_str();
+    let text = (!content.is_empty()).then(|| context! { role, content });
+    let call = |call: &ToolCall| context! { role, metadata => &call.name, content => text_of(call) };
+    text.into_iter().chain(message.tool_calls.iter().map(call)).collect()
 }
 
 /// The ids of calls in the form that a family's models know.
 struct Renamed<'a> {
     ids: Ids,
+    /// Ids of the history.
+    taken: HashSet<&'a str>,
     by_id: HashMap<&'a str, String>,
     n_calls: usize,
+    n_made: usize,
 }
 
 impl<'a> Renamed<'a> {
     fn call(&mut self, call: &'a ToolCall) -> String {
-        let is_nine = call.id.len() == 9 && call.id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let form = self.ids.form();
+        let is_formed = call.id.len() == form.n_bytes() && call.id.bytes().all(|byte| form.takes(byte));
         let id = match self.ids {
             Ids::Free => call.id.clone(),
-            Ids::Nine if is_nine => call.id.clone(),
-            Ids::Nine => format!("call{:05}", self.n_calls),
+            Ids::Nine | Ids::Ten if is_formed => call.id.clone(),
+            Ids::Nine | Ids::Ten => self.make(form.n_bytes()),
             Ids::Functions => format!("functions.{}:{}", call.name, self.n_calls),
         };
         self.n_calls += 1;
         self.by_id.insert(&call.id, id.clone());
         id
+    }
+
+    /// An id of so many bytes that no other call has.
+    fn make(&mut self, n_bytes: usize) -> String {
+        loop {
+            let id = format!("call{:0n$}", self.n_made, n = n_bytes - 4);
+            self.n_made += 1;
+            if !self.taken.contains(id.as_str()) {
+                return id;
+            }
+        }
     }
 
     fn of(&self, id: &str) -> String {
@@ -129,11 +180,16 @@ impl<'a> Renamed<'a> {
 
 fn to_call(id: &str, call: &ToolCall, arguments: ArgumentsAs) -> Jinja {
     let name = &call.name;
-    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    let text = text_of(call);
     let arguments = match (arguments, serde_json::from_str::<Value>(text)) {
         (ArgumentsAs::Object, Ok(object @ Value::Object(_))) => Jinja::from(Serde(object)),
         // Why: a history may hold what some other model wrote; its text is all that can be shown.
         (ArgumentsAs::Object | ArgumentsAs::Text, _) => Jinja::from(text),
     };
     context! { id, type => "function", function => context! { name, arguments } }
+}
+
+/// A call's arguments; none are an empty object.
+fn text_of(call: &ToolCall) -> &str {
+    if call.arguments.trim().is_empty() { "{}" } else { &call.arguments }
 }

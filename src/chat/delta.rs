@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::Wrapper;
 use crate::guard::{Encoding, Preamble};
 use crate::tools::format::ToolFormat;
 
@@ -47,6 +48,8 @@ pub struct SplitOptions {
     pub keeps_spaces: bool,
     /// What stands around content.
     pub around: (Vec<u8>, Vec<u8>),
+    /// Tags that the model may write around content, which are no part of it.
+    pub wrapper: Option<Wrapper>,
     /// Texts at which content ends; never part of it.
     pub stop: Vec<String>,
 }

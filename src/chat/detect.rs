@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::arrange::{ArgumentsAs, Wants};
+use super::arrange::{ArgumentsAs, CallsIn, Wants};
 use super::infer::infer;
-use super::{Message, Role};
+use super::{Message, Role, Wrapper};
 use crate::tools::ToolCall;
 use crate::tools::format::{Family, Ids};
 
@@ -109,25 +109,42 @@ fn is_written(family: &Family, call: &ToolCall, text: &str) -> bool {
 
 fn look(source: &str, render: impl Fn(&[Message], &[Value], Wants) -> Option<String>) -> ToolSupport {
     let tools = tools(true);
+    let wrapper = Wrapper::of(source);
     let answered = answered();
     let (mut silent, mut rough) = (None, None);
     // Why text first: what the model wrote is copied, and found in its cache again; an object is written anew.
     let ways = [false, true].into_iter().flat_map(|null_content| {
-        let wants = move |arguments| Wants { arguments, null_content, descriptions: false };
+        let wants = move |arguments| Wants { arguments, null_content, ..Wants::default() };
         [ArgumentsAs::Text, ArgumentsAs::Object].map(wants)
     });
-    for wants in ways {
+    let as_messages = Wants { calls_in: CallsIn::Messages, arguments: ArgumentsAs::Text, ..Wants::default() };
+    for wants in ways.chain([as_messages]) {
         for (n_calls, ids) in [(2, Ids::Nine), (2, Ids::Functions), (1, Ids::Nine)] {
             let calls = calls(n_calls, ids);
             let Some(text) = render(&called(&calls), &tools, wants) else { continue };
             if [SYSTEM, RESULT].iter().any(|shown| !text.contains(shown)) {
                 continue;
             }
+            // Where calls and text go on from the prompt's end alike, it is there.
+            let has_end = |family: &Family| family.text.0 == family.prompt_end || text.ends_with(&family.prompt_end);
             let is_of = |family: &&Arc<Family>| {
-                !family.source.is_empty() && family.source.iter().all(|part| source.contains(part.as_str()))
+                !family.source.is_empty()
+                    && family.source.iter().all(|part| source.contains(part.as_str()))
+                    && has_end(family)
             };
             let shows_tools = [DESCRIPTION, KEY].iter().all(|shown| text.contains(shown));
-            if let Some(family) = Family::all().iter().find(is_of) {
+            let known = Family::all().iter().find(is_of);
+            if wants.calls_in == CallsIn::Messages {
+                // Why whole: many templates show a message's content, and nothing else of such a call.
+                let is_whole =
+                    |f: &&Arc<Family>| calls.iter().all(|c| text.contains(&f.render_calls(std::slice::from_ref(c))));
+                if let Some(family) = known.filter(is_whole) {
+                    let family = Arc::clone(family);
+                    return ToolSupport { family, found: Found::Known, shows_tools, shows_calls: true, wants };
+                }
+                continue;
+            }
+            if let Some(family) = known {
                 let is_written = |call: &ToolCall| is_written(family, call, &text);
                 let is_shown = |call: &ToolCall| text.contains(&call.arguments) || is_written(call);
                 let shows_calls = calls.iter().all(is_shown);
@@ -147,6 +164,8 @@ fn look(source: &str, render: impl Fn(&[Message], &[Value], Wants) -> Option<Str
             let (Some(before), Some(after)) = (between(&plain, QUESTION, ANSWER), between(&plain, ANSWER, NEXT)) else {
                 continue;
             };
+            let (before, after) =
+                wrapper.map_or((before, after), |wrapper| (wrapper.before(before), wrapper.after(after)));
             // A template that puts more around calls than around an answer has another format.
             let is_bare = |family: &&Arc<Family>| {
                 let written = family.render_calls(&calls);

@@ -9,7 +9,7 @@ use crate::tools::format::{Family, Ids, NotationName, Place};
 pub(super) const SAID: &str = "_alpha";
 
 /// Texts around a call that are longer than this are no format.
-const MAX_AROUND: usize = 300;
+const MAX_AROUND: usize = 500;
 
 /// The format in which `text` holds two calls, where it begins after the question and `around` is what stands before and
 /// behind a plain answer there.
@@ -125,7 +125,8 @@ impl Written {
             };
             let python = notation.map(|name| Self { notation: Some(name), ..Self::default() });
             let element = |open: &str| {
-                let to_value = between(to_text, to_number)?;
+                // What ends a key is one byte of ASCII.
+                let to_value = between(to_text, to_number).filter(|text| text.starts_with(|c: char| c.is_ascii()))?;
                 let close = gap.strip_suffix(open).filter(|close| rest.starts_with(close) && !close.is_empty())?;
                 let parameter = Some(format!("{open}$KEY{to_value}$VALUE{close}"));
                 Some(Self { parameter, ..Self::default() })
@@ -168,10 +169,13 @@ fn end_of_turn(text: &str, after: &str) -> Option<usize> {
 
 /// The text behind a thought that the template puts first.
 fn without_thought(text: &str) -> &str {
-    match text.split_once("</think>") {
-        Some((thought, rest)) if thought.trim_start_matches("<think>").trim().is_empty() => rest.trim_start(),
-        _ => text,
-    }
+    let close = || {
+        Some(text.split_once("</think")?).filter(|(thought, _)| {
+            let rest = thought.strip_prefix("<think").and_then(|rest| Some(rest.split_once('>')?.1));
+            rest.unwrap_or(thought).trim().is_empty()
+        })
+    };
+    close().and_then(|(_, rest)| rest.split_once('>')).map_or(text, |(_, rest)| rest.trim_start())
 }
 
 /// What calls are known by: the first tag, or for bare JSON, how it begins.
@@ -184,6 +188,7 @@ fn marker(before: &str) -> Option<(&str, Place)> {
     };
     // A name in the tag is no part of what it is known by.
     let n = before.find(close).map_or(before.len(), |at| at + 1);
+    let n = before.find('$').map_or(n, |hole| n.min(hole));
     Some((&before[..n], Place::Before))
 }
 

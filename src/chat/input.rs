@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::grammar::INPUT as KEY;
+use crate::schema::pattern::anchored;
 
 /// The schema of the arguments; `pattern` is what the whole input matches.
 #[must_use]
 pub fn input_schema(pattern: Option<&str>) -> Value {
     let input = match pattern {
-        Some(pattern) => json!({"type": "string", "pattern": format!("^(?:{pattern})$")}),
+        Some(pattern) => json!({"type": "string", "pattern": anchored(pattern)}),
         None => json!({"type": "string"}),
     };
     json!({"type": "object", "properties": {KEY: input}, "required": [KEY], "additionalProperties": false})

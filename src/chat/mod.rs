@@ -2,7 +2,7 @@
 //!
 //! `message` is the conversation, `prompt` puts into it what its template cannot show, `template` renders it with the
 //! model's own chat template (`jinja` is their dialect, `arrange` gives them what they ask for, `detect` and `infer` find out
-//! whether they know tools), `think` knows what may stand before an answer, `split` takes the
+//! whether they know tools), `think` knows what may stand before an answer and `wrapper` what around it, `split` takes the
 //! answer apart again (`delta`, `scan`), `said` puts its deltas together. Not here: grammars, HTTP.
 
 mod arrange;
@@ -20,6 +20,7 @@ mod scan;
 mod split;
 mod template;
 mod think;
+mod wrapper;
 
 pub use delta::{Delta, SplitError, SplitOptions};
 pub use detect::{Found, ToolSupport};
@@ -30,3 +31,4 @@ pub use said::Said;
 pub use split::Split;
 pub use template::{ChatTemplate, Segment, TemplateError, Variables};
 pub use think::Thinking;
+pub use wrapper::Wrapper;

@@ -26,9 +26,18 @@ pub fn instruct(messages: &[Message], support: &ToolSupport, instructions: Instr
         (true, true) => messages.to_vec(),
         (is_native, _) => as_text(messages, &support.family, is_native),
     };
+    // Why so late: what changes from request to request must not stand before the tools, which are in the cache.
+    let demand = instructions.tools.and_then(|(_, choice)| Family::demand(choice));
+    let demand = match (demand, plain.iter_mut().rfind(|message| message.role == Role::User)) {
+        (Some(demand), Some(asked)) => {
+            asked.content = format!("{}\n\n{demand}", asked.content);
+            None
+        }
+        (demand, _) => demand,
+    };
     let notes = [
         instructions.tools.filter(|_| !support.shows_tools).map(|(tools, _)| support.family.describe(tools)),
-        instructions.tools.and_then(|(_, choice)| Family::demand(choice)),
+        demand,
         instructions.schema.map(schema_note),
     ];
     let notes = notes.into_iter().flatten().collect::<Vec<_>>().join("\n\n");

@@ -42,9 +42,7 @@ pub(super) fn plain(bytes: &[u8]) -> String {
 /// The length of the longest end of `text` that begins one of `marks`.
 pub(super) fn longest_beginning<'a>(text: &[u8], marks: impl Iterator<Item = &'a [u8]>) -> usize {
     marks
-        .flat_map(|mark| (1..mark.len()).map(move |n| &mark[..n]))
-        .filter(|beginning| text.ends_with(beginning))
-        .map(<[u8]>::len)
+        .filter_map(|mark| (1..mark.len().min(text.len() + 1)).rev().find(|n| text.ends_with(&mark[..*n])))
         .max()
         .unwrap_or(0)
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::arrange::{Wants, arrangements, merged, to_jinja, with_thoughts};
 use super::detect::{ToolSupport, detect};
 use super::jinja::{CHAT, environment};
-use super::{Message, Role, Thinking};
+use super::{Message, Role, Thinking, Wrapper};
 use crate::grammar::Vocab;
 use crate::schema::walk::rewrite;
 use crate::tools::format::{Ids, ToolFormat};
@@ -58,6 +58,7 @@ pub struct ChatTemplate {
     pub(super) knows_developer: bool,
     pub(super) tools: ToolSupport,
     thinking: Option<Thinking>,
+    wrapper: Option<Wrapper>,
 }
 
 impl ChatTemplate {
@@ -84,6 +85,7 @@ impl ChatTemplate {
             knows_developer: source.contains("developer"),
             tools: ToolSupport::by_prompt(),
             thinking: Thinking::of(source),
+            wrapper: Wrapper::of(source),
         };
         let plain = Variables::default();
         let render = |messages: &[Message], tools: &[Value], wants: Wants| {
@@ -92,7 +94,7 @@ impl ChatTemplate {
         };
         // Why: some templates put together what opens a thought.
         let rendered = || render(&[Message::text(Role::User, "question")], &[], Wants::default());
-        let thinking = template.thinking.or_else(|| Thinking::of(&rendered()?));
+        let thinking = template.thinking.clone().or_else(|| Thinking::of(&rendered()?));
         let tools = detect(source, render);
         Ok(Self { tools, thinking, ..template })
     }
@@ -121,10 +123,16 @@ impl ChatTemplate {
         &self.tools
     }
 
+    /// The tags that the model may write around its text.
+    #[must_use]
+    pub fn wrapper(&self) -> Option<Wrapper> {
+        self.wrapper
+    }
+
     /// How the model thinks before it answers, if it does.
     #[must_use]
-    pub fn thinking(&self) -> Option<Thinking> {
-        self.thinking
+    pub fn thinking(&self) -> Option<&Thinking> {
+        self.thinking.as_ref()
     }
 
     /// Renders `messages`, ending where the assistant's answer begins. `tools` are shown as the template shows them; each
@@ -182,14 +190,17 @@ impl ChatTemplate {
         if self.adds_bos && !self.bos.is_empty() && !text.starts_with(&self.bos) {
             segments.push(Segment { text: self.bos.clone(), is_trusted: true });
         }
-        let mut is_trusted = true;
-        for part in text.split_inclusive(PLAIN) {
-            let opens = part.ends_with(PLAIN[0]);
-            let part = part.trim_end_matches(PLAIN);
-            if !part.is_empty() {
-                segments.push(Segment { text: part.to_owned(), is_trusted });
+        let mut push = |text: &str, is_trusted: bool| {
+            if !text.is_empty() {
+                segments.push(Segment { text: text.to_owned(), is_trusted });
             }
-            is_trusted = !opens;
+        };
+        for (i, part) in text.split(PLAIN[0]).enumerate() {
+            // Why no further than the name: a template may have cut off the mark behind it.
+            let name = if i == 0 { None } else { self.controls.as_ref().and_then(|controls| controls.find(part)) };
+            let (name, rest) = part.split_at(name.filter(|name| name.start() == 0).map_or(0, |name| name.end()));
+            push(name, false);
+            push(&rest.replace(PLAIN[1], ""), true);
         }
         segments
     }

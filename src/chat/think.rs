@@ -1,11 +1,13 @@
 //! What the model thinks before it answers: which texts mark it, and whether the prompt has begun it.
 
+use std::borrow::Cow;
+
 use crate::grammar::Vocab;
 use crate::guard::Preamble;
 
 /// Texts that open and close thinking, those of one model together; the first is what it opens itself. Source: the chat
 /// templates of the models that have them.
-const PAIRS: [&[Pair]; 12] = [
+const PAIRS: [&[(&str, &str)]; 13] = [
     // What follows a thought there is no part of it, and always the same.
     &[("<|channel|>analysis<|message|>", "<|end|><|start|>assistant")],
     &[(" to=self<|message|>", "<|eom|><|start|>assistant")],
@@ -16,8 +18,9 @@ const PAIRS: [&[Pair]; 12] = [
     &[("<longcat_think>", "</longcat_think>")],
     &[("<mm:think>", "</mm:think>")],
     &[("<|START_THINKING|>", "<|END_THINKING|>")],
-    &[("<think:opensource>", "</think:opensource>")],
     &[("<|open|>think<|sep|>", "<|close|>think<|sep|>")],
+    &[("<|think|>", "<|end|><|begin|>assistant")],
+    &[("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>")],
     // By the effort that is asked for.
     &[
         ("<ifm|think>", "</ifm|think>"),
@@ -29,35 +32,45 @@ const PAIRS: [&[Pair]; 12] = [
 /// What some models write alone where they do not think.
 const ALONE: [&str; 1] = ["</mm:think>"];
 
-type Pair = (&'static str, &'static str);
+/// What the tag of a thought begins with whose name ends in a word that differs from model to model: Hunyuan's.
+const NAMED: [&str; 2] = ["<think:", "</think:"];
+/// The longest such word.
+const MAX_NAME_BYTES: usize = 32;
+
+type Pair = (Cow<'static, str>, Cow<'static, str>);
 
 /// How a model thinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thinking {
-    pairs: &'static [Pair],
+    pairs: Vec<Pair>,
 }
 
 impl Thinking {
     /// What the source of a chat template says of it.
     pub(super) fn of(source: &str) -> Option<Self> {
-        let is_of = |(open, close): &Pair| source.contains(close) || source.contains(open);
-        let pairs = PAIRS.into_iter().find(|pairs| pairs.iter().any(is_of));
-        pairs.map(|pairs| Self { pairs })
+        // A turn of its own has no close that only thoughts have.
+        let is_of = |(open, close): &(&str, &str)| {
+            source.contains(open) || (turn_of(close).is_none() && source.contains(close))
+        };
+        let known = PAIRS.into_iter().find(|pairs| pairs.iter().any(is_of));
+        let pairs =
+            known.map(|pairs| pairs.iter().map(|(open, close)| (Cow::from(*open), Cow::from(*close))).collect());
+        pairs.or_else(|| Some(vec![named(source)?])).map(|pairs| Self { pairs })
     }
 
     /// The same, but only as `prompt` ends, if it ends in a thought.
     #[must_use]
-    pub fn at(self, prompt: &str) -> Self {
+    pub fn at(&self, prompt: &str) -> Self {
         let prompt = prompt.trim_end();
         let at_end =
             self.pairs.iter().position(|(open, close)| has_begun(prompt, open) || has_ended(prompt, open, close));
-        Self { pairs: at_end.map_or(self.pairs, |i| &self.pairs[i..=i]) }
+        Self { pairs: at_end.map_or_else(|| self.pairs.clone(), |i| vec![self.pairs[i].clone()]) }
     }
 
     /// What may stand before the answer, if `prompt` is what the model was given: thinking goes on where the prompt has
     /// begun it, is over where the prompt has ended it, and is the model's to begin elsewhere.
     #[must_use]
-    pub fn after(self, prompt: &str, vocab: &Vocab) -> Option<Preamble> {
+    pub fn after(&self, prompt: &str, vocab: &Vocab) -> Option<Preamble> {
         let here = self.at(prompt);
         let prompt = prompt.trim_end();
         if has_ended(prompt, here.open(), here.close()) {
@@ -71,15 +84,28 @@ impl Thinking {
 
     /// The text that opens it.
     #[must_use]
-    pub fn open(self) -> &'static str {
-        self.pairs[0].0
+    pub fn open(&self) -> &str {
+        &self.pairs[0].0
     }
 
     /// The text that ends it.
     #[must_use]
-    pub fn close(self) -> &'static str {
-        self.pairs[0].1
+    pub fn close(&self) -> &str {
+        &self.pairs[0].1
     }
+}
+
+/// The tags of a thought with a word of the model's own in their names.
+fn named(source: &str) -> Option<Pair> {
+    let word = |open: &str| {
+        let rest = &source[source.find(open)? + open.len()..];
+        let word = &rest[..rest.find('>')?];
+        let is_word = (1..=MAX_NAME_BYTES).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric());
+        is_word.then_some(word)
+    };
+    let word = NAMED.into_iter().find_map(word)?;
+    let [open, close] = NAMED.map(|begin| Cow::from(format!("{begin}{word}>")));
+    Some((open, close))
 }
 
 fn has_begun(prompt: &str, open: &str) -> bool {
@@ -91,10 +117,15 @@ fn has_ended(prompt: &str, open: &str, close: &str) -> bool {
         return false;
     }
     // Why: where the next turn belongs to the end of a thought, every prompt ends so.
-    let Some(turn) = close.find("<|start|>").map(|at| &close[at..]) else { return true };
+    let Some((turn, begin)) = turn_of(close) else { return true };
     let before = &prompt[..prompt.len() - close.len()];
-    let last = before.rfind("<|start|>").map(|at| &before[at..]);
+    let last = before.rfind(begin).map(|at| &before[at..]);
     last.and_then(|last| last.strip_prefix(turn)).is_some_and(|last| last.starts_with(open))
+}
+
+/// The beginning of the answer's turn that belongs to the end of a thought, and what every turn begins with.
+fn turn_of(close: &str) -> Option<(&str, &'static str)> {
+    ["<|start|>", "<|begin|>"].into_iter().find_map(|begin| Some((&close[close.find(begin)?..], begin)))
 }
 
 #[cfg(test)]
@@ -139,6 +170,10 @@ mod tests {
             ),
             ("<ifm|think>", "assistant\n<ifm|think_fast>\n", begun("</ifm|think_fast>")),
             ("<ifm|think>", "assistant\n<ifm|think>\n", begun("</ifm|think>")),
+            ("<|think|>", "q<|end|><|begin|>assistant", by("<|think|>", "<|end|><|begin|>assistant")),
+            ("<|think|>", "q<|end|><|begin|>assistant<|think|><|end|><|begin|>assistant", None),
+            ("x</think:6124c78e>", "q<think:6124c78e>\n", begun("</think:6124c78e>")),
+            ("<think:a b>", "q<think:a b>", None),
             ("none", "q", None),
         ] {
             let preamble = Thinking::of(source).and_then(|thinking| thinking.after(prompt, &vocab));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::Receiver;
 
 use super::aside::aside;
+use super::call_ids::CallIds;
 use super::prepare::{Checks, Prepared};
 use super::update::{Choice, Completion, Finish, Update, Usage, entry};
 use crate::chat::{Delta, InputText, Said, Split, SplitError};
@@ -18,7 +19,6 @@ use crate::grammar::cfg::{Cfg, Judgement};
 use crate::grammar::{TokenId, Vocab};
 use crate::guard::Violation;
 use crate::telemetry::metrics::METRICS;
-use crate::tools::format::Ids;
 
 /// Tokens in one update at most, so that an answer that is all there does not hold up the others.
 const MOST_AT_ONCE: usize = 32;
@@ -49,7 +49,7 @@ pub enum AnswerError {
 struct Running {
     events: Option<Receiver<Event>>,
     split: Split,
-    ids: Ids,
+    ids: CallIds,
     said: Said,
 }
 
@@ -74,7 +74,7 @@ impl Answer {
             .map(|events| Running {
                 events: Some(events),
                 split: Split::new(prepared.split.clone()),
-                ids: prepared.split.format.as_ref().map_or(Ids::Free, |format| format.family.ids),
+                ids: prepared.call_ids.clone(),
                 said: Said::default(),
             })
             .collect();
@@ -300,12 +300,8 @@ impl Running {
     /// Gives calls their ids, and notes what was said.
     fn note(&mut self, deltas: &mut [Delta]) {
         for delta in deltas {
-            if let Delta::CallStart { id: id @ None, name, .. } = delta {
-                *id = Some(match self.ids {
-                    Ids::Free => new_id("call_", 24),
-                    Ids::Nine => new_id("", 9),
-                    Ids::Functions => format!("functions.{name}:{}", self.said.calls.len()),
-                });
+            if let Delta::CallStart { id, name, .. } = delta {
+                *id = Some(self.ids.give(id.take(), name));
             }
             self.said.add(delta);
         }

@@ -4,19 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
+use super::call_ids::CallIds;
 use super::render::{Rendered, render};
-use super::request::{Output, Request, RequestTool, TextRule};
-use crate::chat::{ChatTemplate, SplitOptions, TemplateError, Thinking};
+use super::request::{Output, Request, RequestTool, TextRule, ToolInput};
+use crate::chat::{ChatTemplate, SplitOptions, TemplateError, Thinking, input_schema};
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::cfg::{Cfg, CfgError};
 use crate::grammar::structure::{Format, FormatError, Judge, Parts};
 use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab};
 use crate::guard::{Check, Encoding, Preamble};
 use crate::schema::pattern::{self, Lang};
-use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
-use crate::tools::format::{self, Layout, Otherwise, ToolFormat};
+use crate::schema::{Deadline, Document, ErrorKind, Limits, Pointer, SchemaError, Store};
+use crate::tools::format::{self, Ids, Layout, Otherwise, ToolFormat};
 use crate::tools::{Tool, ToolChoice};
 
 /// A request that can be generated.
@@ -46,7 +48,18 @@ pub struct Prepared {
     /// When thinking is brought to its end.
     pub thinking: Option<ThinkingLimit>,
     /// What became of each keyword, if it was asked for.
-    pub report: Option<Report>,
+    pub reports: Option<Reports>,
+    pub(super) call_ids: CallIds,
+}
+
+/// What became of the keywords of a request's schemas.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reports {
+    /// Of the answer's, if it has one.
+    pub enforcement: Option<Report>,
+    /// Of the arguments of the tools that may be called, by name, as far as there was time for it.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub tools: Map<String, Value>,
 }
 
 /// The independent checks of one request.
@@ -150,18 +163,27 @@ pub(super) struct Model<'a> {
 
 /// Prepares `request`. Blocks while grammars compile: not for async code.
 pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, PrepareError> {
-    let tools = match request.tool_choice {
-        ToolChoice::None => Vec::new(),
+    let read = |tools: &[RequestTool]| match request.tool_choice {
+        ToolChoice::None => Ok(Vec::new()),
         ToolChoice::Auto | ToolChoice::Required | ToolChoice::Named(_) => {
-            request.tools.iter().map(|tool| read_tool(tool, model.limits, model.store)).collect::<Result<_, _>>()?
+            tools.iter().map(|tool| read_tool(tool, model.limits, model.store)).collect::<Result<Vec<Tool>, _>>()
         }
     };
+    let tools = read(&request.tools)?;
+    // Why all of them: a list that stays the same is in the prompt's cache, whatever may be called of it.
+    let others = read(&request.other_tools)?;
+    let of = |list: &[RequestTool], tools: &[Tool]| -> Vec<(usize, Tool)> {
+        list.iter().zip(tools).map(|(asked, tool)| (asked.index, tool.clone())).collect()
+    };
+    let mut shown = [of(&request.tools, &tools), of(&request.other_tools, &others)].concat();
+    shown.sort_by_key(|(index, _)| *index);
+    let shown: Vec<Tool> = shown.into_iter().map(|(_, tool)| tool).collect();
     let answer = read_output(&request.output, model)?;
     if let (Output::Matching { param, .. }, false) = (&request.output, tools.is_empty()) {
         let message = format!("'{param}' cannot stand beside 'tools' that may be called");
         return Err(PrepareError::Constraint { param: param.clone(), message });
     }
-    let Rendered { prompt, shows_schema, preamble, thinking, format } = render(&request, &tools, model)?;
+    let Rendered { prompt, shows_schema, preamble, thinking, format } = render(&request, &shown, model)?;
     // Why: what the format begins with is a part of the answer, and no thought.
     let is_own = |preamble: &Preamble| match (&answer, &preamble.open) {
         (Some(Bound::Parts(parts, _)), Some(open)) => format.text.0.is_empty() && parts.may_begin_with(open),
@@ -184,26 +206,24 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     {
         return Err(PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens });
     }
-    let report = match (&answer, &grammar) {
-        (Some(Bound::Json(document)), Some(grammar)) if request.wants_report => {
-            let compile_ms = grammar.compile_time.as_secs_f64() * 1e3;
-            let report = grammar::report(document, compile_ms, grammar.cheapest_tokens());
-            Some(report.map_err(|error| PrepareError::Schema { part: part_of_output(&request.output), error })?)
-        }
+    let reports = match &grammar {
+        Some(grammar) if request.wants_report => Some(reports(&request, &tools, answer.as_ref(), grammar)?),
         _ => None,
     };
     let checks = checks(&request, &tools, answer.as_ref())?;
+    let wrapper = model.template.wrapper().filter(|_| matches!(request.output, Output::Text));
     let keeps_spaces = matches!(request.output, Output::Matching { .. });
     let around = format.text.clone();
     let encodings = encodings(&tools, grammar.as_deref());
     let format = (!tools.is_empty()).then_some(format);
+    let call_ids = CallIds::new(format.as_ref().map_or(Ids::Free, |format| format.family.ids), &request.messages);
     let calls_follow_text = spec.and_then(|spec| spec.calls).is_some_and(|calls| calls.prose == Prose::Before);
     // Why: a bound answer that ends is valid; a stop string inside it would end it before it is.
     let stop = if answer.is_some() { Vec::new() } else { request.stop };
     Ok(Prepared {
         prompt,
         grammar,
-        split: SplitOptions { format, encodings, calls_follow_text, preamble, keeps_spaces, around, stop },
+        split: SplitOptions { format, encodings, calls_follow_text, preamble, keeps_spaces, around, wrapper, stop },
         checks,
         sampling: request.sampling,
         max_tokens,
@@ -213,13 +233,48 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         shows_schema,
         closes: model.closes,
         thinking,
-        report,
+        reports,
+        call_ids,
     })
+}
+
+/// Processor time of the reports on tools, of which there may be hundreds.
+const MAX_REPORT_TIME: Duration = Duration::from_secs(2);
+
+fn reports(
+    request: &Request,
+    tools: &[Tool],
+    answer: Option<&Bound>,
+    grammar: &Compiled,
+) -> Result<Reports, PrepareError> {
+    let compile_ms = grammar.compile_time.as_secs_f64() * 1e3;
+    let of = |part: Part, document: &Document, cheapest_tokens| {
+        grammar::report(document, compile_ms, cheapest_tokens).map_err(|error| PrepareError::Schema { part, error })
+    };
+    let enforcement = match answer {
+        Some(Bound::Json(document)) => {
+            let cheapest = grammar.cheapest_tokens().filter(|_| tools.is_empty());
+            Some(of(part_of_output(&request.output), document, cheapest)?)
+        }
+        _ => None,
+    };
+    let deadline = Deadline::after(MAX_REPORT_TIME);
+    let mut on_tools = Map::new();
+    for (tool, asked) in tools.iter().zip(&request.tools) {
+        if deadline.left().is_zero() {
+            break;
+        }
+        let report = of(Part::Tool(asked.index, tool.name.clone()), &tool.parameters, None)?;
+        on_tools.insert(tool.name.clone(), json!(report));
+    }
+    Ok(Reports { enforcement, tools: on_tools })
 }
 
 pub(super) fn read_tool(tool: &RequestTool, limits: Limits, store: &Arc<Store>) -> Result<Tool, PrepareError> {
     let refuse = |error| PrepareError::Schema { part: Part::Tool(tool.index, tool.name.clone()), error };
+    let input = tool.input.as_ref().map(|input| read_input(tool.index, input)).transpose()?;
     let parameters = match &tool.parameters {
+        _ if let Some((schema, _)) = &input => schema.clone(),
         None => json!({"type": "object", "properties": {}, "additionalProperties": false}),
         Some(Value::Object(map)) if !map.contains_key("type") => {
             let mut map = map.clone();
@@ -233,18 +288,37 @@ pub(super) fn read_tool(tool: &RequestTool, limits: Limits, store: &Arc<Store>) 
             ));
             return Err(refuse(SchemaError::at_keyword(&Pointer::default(), "type", kind)));
         }
-        Some(value) => value.clone(),
+        Some(value @ Value::Object(_)) => value.clone(),
+        Some(_) => {
+            let kind = ErrorKind::Malformed("the schema of a function's arguments must be an object".to_owned());
+            return Err(refuse(SchemaError::at(Pointer::default(), kind)));
+        }
     };
     let document = Document::parse_with(parameters, limits, Arc::clone(store)).map_err(refuse)?;
-    let input = match &tool.input {
-        None => None,
-        Some(lark) => Some(Cfg::lark(lark).map(Arc::new).map_err(|error| PrepareError::Constraint {
-            param: format!("tools[{}].custom.format.grammar.definition", tool.index),
-            message: error.to_string(),
-        })?),
-    };
     let (name, description) = (tool.name.clone(), tool.description.clone());
-    Ok(Tool { name, description, parameters: Arc::new(document), input })
+    Ok(Tool { name, description, parameters: Arc::new(document), input: input.and_then(|(_, cfg)| cfg) })
+}
+
+/// What the input of the custom tool at `index` makes of its arguments: their schema, and what else derives the input.
+fn read_input(index: usize, input: &ToolInput) -> Result<(Value, Option<Arc<Cfg>>), PrepareError> {
+    let refuse = |message: String| {
+        Err(PrepareError::Constraint { param: format!("tools[{index}].custom.format.grammar.definition"), message })
+    };
+    match input {
+        ToolInput::Text => Ok((input_schema(None), None)),
+        // Why: OpenAI's patterns are Rust's, where that is a class of its own.
+        ToolInput::Regex(pattern) if pattern.contains("[[:") => refuse(
+            "classes such as '[[:digit:]]' are not supported; write out what they hold, as in '[0-9]'".to_owned(),
+        ),
+        ToolInput::Regex(pattern) => match pattern::whole(pattern) {
+            Ok(_) => Ok((input_schema(Some(pattern)), None)),
+            Err(error) => refuse(error.to_string()),
+        },
+        ToolInput::Lark(lark) => match Cfg::lark(lark) {
+            Ok(cfg) => Ok((input_schema(None), Some(Arc::new(cfg)))),
+            Err(error) => refuse(error.to_string()),
+        },
+    }
 }
 
 /// What binds an answer.
@@ -319,7 +393,7 @@ fn spec(
 ) -> Option<Spec> {
     let layout = Layout { preamble, around: &format.text };
     match (tools, answer) {
-        ([], None) if !request.tools.is_empty() => Some(format.silence(preamble)),
+        ([], None) if !(request.tools.is_empty() && request.other_tools.is_empty()) => Some(format.silence(preamble)),
         ([], None) if is_bounded || !layout.around.0.is_empty() => Some(layout.free()),
         ([], None) => None,
         ([], Some(Bound::Json(document))) => Some(layout.value(Arc::clone(document), request.style)),
@@ -332,7 +406,8 @@ fn spec(
                 Some(Bound::Json(document)) => Otherwise::Schema(Arc::clone(document)),
                 _ => Otherwise::Prose,
             };
-            Some(format.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise, preamble))
+            let spec = format.spec(tools, &request.tool_choice, request.parallel_tool_calls, &otherwise, preamble);
+            Some(Spec { style: request.style, ..spec })
         }
     }
 }
@@ -420,7 +495,7 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<C
 /// What judges a finished text; nothing does, where it is a grammar, or a pattern that the validator does not know.
 fn check_of(rule: &TextRule) -> Option<Arc<Check>> {
     let schema = match rule {
-        TextRule::Regex(pattern) => json!({"type": "string", "pattern": format!("^(?:{pattern})$")}),
+        TextRule::Regex(pattern) => json!({"type": "string", "pattern": pattern::anchored(pattern)}),
         TextRule::Choice(options) => json!({"enum": options}),
         TextRule::Grammar(_) | TextRule::Parts(_) => return None,
     };

@@ -108,9 +108,9 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect();
     let end = segments.last().map_or("", |segment| segment.text.as_str());
     let thinking = model.template.thinking().map(|thinking| thinking.at(end));
-    let mut preamble = thinking.filter(|_| !has_begun).and_then(|thinking| thinking.after(end, model.vocab));
+    let mut preamble = thinking.as_ref().filter(|_| !has_begun).and_then(|thinking| thinking.after(end, model.vocab));
     if request.thinking.is_off
-        && let Some(thinking) = thinking
+        && let Some(thinking) = &thinking
         && preamble.take().is_some_and(|preamble| preamble.open.is_none())
     {
         // The template has begun to think, whatever it was told.

@@ -17,6 +17,8 @@ pub struct Request {
     pub messages: Vec<Message>,
     /// The tools that the model may call.
     pub tools: Vec<RequestTool>,
+    /// Tools that it is shown, but may not call.
+    pub other_tools: Vec<RequestTool>,
     /// Whether it calls them.
     pub tool_choice: ToolChoice,
     /// Whether one answer may hold several calls.
@@ -65,8 +67,19 @@ pub struct RequestTool {
     pub description: Option<String>,
     /// The schema of its arguments; absent, it takes none.
     pub parameters: Option<Value>,
-    /// The Lark grammar of a custom tool's input, the only string of its arguments.
-    pub input: Option<String>,
+    /// What the input of a custom tool is, the only string of its arguments.
+    pub input: Option<ToolInput>,
+}
+
+/// What the input of a custom tool must be.
+#[derive(Clone, Debug)]
+pub enum ToolInput {
+    /// Any text.
+    Text,
+    /// What a pattern matches from beginning to end.
+    Regex(String),
+    /// What a grammar in Lark derives.
+    Lark(String),
 }
 
 /// The shape of an answer.

@@ -174,12 +174,20 @@ impl Vocab {
     /// Whether a token that ends an answer is among `wire`, as [`Vocab::wire_of`] has it.
     #[must_use]
     pub fn holds_end(&self, wire: &[u8]) -> bool {
-        let holds = |end: &TokenId| {
+        self.up_to_end(wire).len() < wire.len()
+    }
+
+    /// The part of `wire` before the first token that ends an answer.
+    #[must_use]
+    pub fn up_to_end<'w>(&self, wire: &'w [u8]) -> &'w [u8] {
+        let first = |end: &TokenId| {
             let word = self.wire(*end);
-            word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER)
-                && wire.windows(word.len()).any(|window| window == &*word)
+            let is_control = word.first() == Some(&TokTrie::SPECIAL_TOKEN_MARKER);
+            if is_control { wire.windows(word.len()).position(|window| window == &*word) } else { None }
         };
-        wire.contains(&TokTrie::SPECIAL_TOKEN_MARKER) && self.ends.iter().any(holds)
+        let has_control = wire.contains(&TokTrie::SPECIAL_TOKEN_MARKER);
+        let end = if has_control { self.ends.iter().filter_map(first).min() } else { None };
+        &wire[..end.unwrap_or(wire.len())]
     }
 
     /// The longest token, in bytes.

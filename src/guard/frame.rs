@@ -14,10 +14,19 @@ pub enum Bit {
     Bytes(Vec<u8>),
     /// The name of a tool.
     Name,
-    /// The id of a call: nine letters and digits.
-    Id,
+    /// The id of a call.
+    Id(IdForm),
     /// The number of a call: up to four digits.
     Index,
+}
+
+/// What the id of a call looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdForm {
+    /// Nine letters and digits.
+    Nine,
+    /// Ten lowercase letters and digits.
+    Ten,
 }
 
 /// How far a text fills a frame.
@@ -31,7 +40,6 @@ pub enum Fill {
     Not,
 }
 
-const ID_BYTES: usize = 9;
 const MAX_INDEX_DIGITS: usize = 4;
 
 impl Frame {
@@ -86,7 +94,7 @@ impl Frame {
         match self.0.last() {
             Some(Bit::Bytes(bytes)) => bytes.last().is_some_and(|byte| Bit::Name.takes(*byte)),
             Some(Bit::Name) => true,
-            Some(Bit::Id | Bit::Index) | None => false,
+            Some(Bit::Id(_) | Bit::Index) | None => false,
         }
     }
 
@@ -114,8 +122,7 @@ impl Frame {
         let bit = |bit: &Bit| match bit {
             Bit::Bytes(bytes) => bytes.clone(),
             Bit::Name => Vec::new(),
-            Bit::Id => vec![b'0'; ID_BYTES],
-            Bit::Index => vec![b'0'],
+            Bit::Id(_) | Bit::Index => vec![b'0'; bit.least()],
         };
         self.0.iter().flat_map(bit).collect()
     }
@@ -132,10 +139,9 @@ impl Frame {
                 Bit::Bytes(bytes) if rest.starts_with(bytes) => at += bytes.len(),
                 Bit::Bytes(bytes) if bytes.starts_with(rest) => return Fill::Part(n_missing(rest.len(), bytes)),
                 Bit::Bytes(_) => return Fill::Not,
-                Bit::Name | Bit::Id | Bit::Index => {
-                    let n = bit.n_taken(rest);
-                    let least = if *bit == Bit::Id { ID_BYTES } else { 1 };
-                    if n == rest.len() && (n < least || *bit != Bit::Id) {
+                Bit::Name | Bit::Id(_) | Bit::Index => {
+                    let (n, least) = (bit.n_taken(rest), bit.least());
+                    if n == rest.len() && n < bit.most() {
                         return Fill::Part(n_missing(n.min(least), &vec![b'0'; least]));
                     }
                     if n < least {
@@ -155,7 +161,7 @@ impl Frame {
         self.0.iter().rev().all(|bit| {
             let kept = match bit {
                 Bit::Bytes(bytes) => rest.strip_suffix(bytes.as_slice()),
-                Bit::Name | Bit::Id | Bit::Index => {
+                Bit::Name | Bit::Id(_) | Bit::Index => {
                     let n = rest.iter().rev().take(bit.most()).take_while(|byte| bit.takes(**byte)).count();
                     (n > 0).then(|| &rest[..rest.len() - n])
                 }
@@ -165,6 +171,23 @@ impl Frame {
                 true
             })
         })
+    }
+}
+
+impl IdForm {
+    /// Its bytes.
+    #[must_use]
+    pub const fn n_bytes(self) -> usize {
+        match self {
+            Self::Nine => 9,
+            Self::Ten => 10,
+        }
+    }
+
+    /// Whether `byte` may be one of them.
+    #[must_use]
+    pub fn takes(self, byte: u8) -> bool {
+        byte.is_ascii_alphanumeric() && (self == Self::Nine || !byte.is_ascii_uppercase())
     }
 }
 
@@ -179,16 +202,20 @@ impl Bit {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Name => usize::MAX,
-            Self::Id => ID_BYTES,
+            Self::Id(form) => form.n_bytes(),
             Self::Index => MAX_INDEX_DIGITS,
         }
+    }
+
+    fn least(&self) -> usize {
+        if let Self::Id(form) = self { form.n_bytes() } else { 1 }
     }
 
     fn takes(&self, byte: u8) -> bool {
         match self {
             Self::Bytes(_) => false,
             Self::Name => byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'),
-            Self::Id => byte.is_ascii_alphanumeric(),
+            Self::Id(form) => form.takes(byte),
             Self::Index => byte.is_ascii_digit(),
         }
     }
@@ -259,7 +286,7 @@ mod tests {
             Bit::Bytes(b":".to_vec()),
             Bit::Index,
             Bit::Bytes(b" ".to_vec()),
-            Bit::Id,
+            Bit::Id(IdForm::Nine),
             Bit::Bytes(b"=".to_vec()),
         ])
         .named("f");

@@ -39,7 +39,7 @@ impl Tool {
     }
 }
 
-/// Whether the model calls tools. `allowed_tools` has become a shorter list of tools before it gets here.
+/// Whether the model calls tools. `allowed_tools` has parted those that may be called from the others before it gets here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ToolChoice {
     /// Never.

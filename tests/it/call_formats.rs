@@ -8,7 +8,7 @@ use drawplate::grammar::{Budget, Compiler, Style, Verdict, Vocab, VocabToken};
 use drawplate::guard::Preamble;
 use drawplate::schema::pattern::Lang;
 use drawplate::schema::{Document, Limits as SchemaLimits};
-use drawplate::tools::format::{Family, Layout, Otherwise, Place, ToolFormat};
+use drawplate::tools::format::{Family, Ids, Layout, Otherwise, Place, ToolFormat};
 use drawplate::tools::{Tool, ToolCall, ToolChoice};
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ fn keeps_silent(
 ) {
     let spec = format.silence(preamble.as_ref());
     let compiled = compiler.compile(&spec).unwrap_or_else(|e| panic!("{}: {e}\n{}", format.family.name, spec.lark));
-    let call = ToolCall { id: "abc123xyz".into(), name: "note".into(), arguments: "{}".into() };
+    let call = ToolCall { id: id_of(&format.family).into(), name: "note".into(), arguments: "{}".into() };
     let (open, close) = if format.text.0.is_empty() { Default::default() } else { format.family.text.clone() };
     let takes = |text: &str| {
         let mut matcher = compiled.matcher();
@@ -100,7 +100,7 @@ fn every_beginning_ends(
 ) {
     let all = r#"{"notes": [{"text": "abc", "when": "2026-01-01", "tags": ["a"]}]}"#;
     let call = |name: &str, arguments: &str| ToolCall {
-        id: "abc123xyz".into(),
+        id: id_of(&format.family).into(),
         name: name.into(),
         arguments: arguments.into(),
     };
@@ -138,6 +138,7 @@ fn every_beginning_ends(
             preamble: preamble.clone(),
             keeps_spaces: false,
             around: format.text.clone(),
+            wrapper: None,
             stop: Vec::new(),
         };
         let has_text = text.is_empty() || !before.is_empty();
@@ -325,4 +326,9 @@ fn no_call_holds_what_ends_an_answer() {
         let format = ToolFormat::new(Arc::clone(family), &vocab);
         assert_eq!((format.family.parallel, format.is_writable(&vocab)), (is_parallel, is_writable), "{ends:?}");
     }
+}
+
+/// An id such as the family's models write.
+fn id_of(family: &Family) -> &'static str {
+    if family.ids == Ids::Ten { "abc123xyz0" } else { "abc123xyz" }
 }

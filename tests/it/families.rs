@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::templates;
 use super::triangle::triangle;
-use crate::support::formats::{encodings, format_of, formats, take_apart, tokens_of};
+use crate::support::formats::{encodings, format_of, formats, take_apart, take_apart_by, tokens_of};
 
 /// What a family's folder says. Texts name control tokens as its templates do.
 #[derive(Debug, Deserialize)]
@@ -114,9 +114,14 @@ fn read(
         preamble: None,
         keeps_spaces: false,
         around: format.text.clone(),
+        wrapper: None,
         stop: Vec::new(),
     };
-    let said = take_apart(&tokens_of(text, vocab), vocab, &options);
+    let tokens = tokens_of(text, vocab);
+    let said = take_apart(&tokens, vocab, &options);
+    for n in [2, 3, 7, usize::MAX] {
+        assert_eq!(take_apart_by(n, &tokens, vocab, &options), said, "{n} bytes at a time of {text:?}");
+    }
     let call = |call: &ToolCall| (call.name.clone(), serde_json::from_str(&call.arguments).unwrap());
     (said.content.clone(), said.calls.iter().map(call).collect())
 }
@@ -223,6 +228,22 @@ fn unknown_formats_are_read_off_templates() {
             "</all>",
         ),
         ("<py>[", format!("{{{{ c.function.name }}}}({python})"), ", ", "]</py>"),
+        // As Hunyuan 4's, whose tags end in a word of the model's own, and Pangu's.
+        (
+            "<tool_calls:6124c78e>",
+            format!(
+                "<tool_call:6124c78e>{{{{ c.function.name }}}}{}</tool_call:6124c78e>",
+                each("<arg_key:6124c78e>{{ k }}</arg_key:6124c78e><arg_value:6124c78e>$V</arg_value:6124c78e>")
+            ),
+            "",
+            "</tool_calls:6124c78e>",
+        ),
+        (
+            "[unused11][",
+            format!("{{{{ '{{\"name\": \"' }}}}{{{{ c.function.name }}}}\", \"arguments\": {json}{{{{ '}}' }}}}"),
+            ", ",
+            "][unused12]",
+        ),
     ] {
         let source = template(begin, &call, between, end);
         let template = ChatTemplate::new(Some(&source), ("<s>", "</s>"), false, std::iter::empty()).unwrap();

@@ -261,7 +261,15 @@ fn five_hundred_tools_are_one_request() {
     let tools: Vec<Value> = (schemas.iter().enumerate())
         .map(|(i, schema)| json!({"type": "function", "function": {"name": format!("tool_{i}"), "parameters": schema}}))
         .collect();
-    let limits = Limits { n_slots: 2, n_batch: 4096, n_ctx: 600_000 };
+    // Descriptions as documentation has them: together, a megabyte.
+    let describe = |tool: &Value| {
+        let mut tool = tool.clone();
+        tool["function"]["description"] = "Says what it does, and when. ".repeat(70).into();
+        tool
+    };
+    let described: Vec<Value> = tools.iter().map(describe).collect();
+    assert!(json!(described).to_string().len() > 1_000_000);
+    let limits = Limits { n_slots: 2, n_batch: 1 << 16, n_ctx: 4_000_000 };
     let server = TestServer::start(Setup { limits, ..Setup::default() });
     let call = |body: Value| {
         let answer = server.chat(&chat_body(body));
@@ -276,8 +284,146 @@ fn five_hundred_tools_are_one_request() {
             json!({"tools": tools, "tool_choice": "required", "seed": seed, "max_tokens": 300, "parallel_tool_calls": false}),
         );
     }
+    let named = |i: usize| json!({"type": "function", "function": {"name": format!("tool_{i}")}});
+    for (tools, i) in [(&described, 7), (&tools, 250), (&described, 499)] {
+        assert_eq!(call(json!({"tools": tools, "tool_choice": named(i), "max_tokens": 2000})), i);
+    }
     for i in (0..n_real).step_by(5).chain([499]) {
-        let choice = json!({"type": "function", "function": {"name": format!("tool_{i}")}});
+        let choice = named(i);
         assert_eq!(call(json!({"tools": [tools[i]], "tool_choice": choice, "seed": i, "max_tokens": 2000})), i);
+    }
+}
+
+/// What a request asks for in the wrong place, or by the wrong name, is refused by its path, or named in a header.
+#[test]
+fn what_would_not_be_enforced_is_named() {
+    let server = TestServer::start(Setup::scripted("Hi."));
+    let custom = json!({"type": "custom", "custom": {"name": "text"}});
+    let regex = |pattern: &str| json!([{"type": "custom", "custom": {"name": "text", "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": pattern}}}}]);
+    let function = json!({"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "nothing"}}}});
+    let definition = "tools[0].custom.format.grammar.definition";
+    for (body, param, part) in [
+        (
+            json!({"tools": [{"type": "function", "function": {"name": "f", "parameters": true}}]}),
+            "tools[0].function.parameters",
+            "expected an object",
+        ),
+        (json!({"tools": regex("a)|(b")}), definition, "a `)`"),
+        (json!({"tools": regex("[[:digit:]]{4}")}), definition, "write out"),
+        (
+            json!({"tools": [custom], "tool_choice": {"type": "function", "function": {"name": "text"}}}),
+            "tool_choice",
+            "not of the type 'function'",
+        ),
+        (
+            json!({"tools": tools(), "tool_choice": {"type": "custom", "custom": {"name": "now"}}}),
+            "tool_choice",
+            "not of the type 'custom'",
+        ),
+        (
+            json!({"tools": tools(), "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "custom", "custom": {"name": "now"}}]}}}),
+            "tool_choice.allowed_tools.tools[0]",
+            "not of the type 'custom'",
+        ),
+        (json!({"functions": [function]}), "functions[0].parameters", "nothing"),
+        (json!({"functions": [{"name": "f"}, {"name": "f"}]}), "functions[1].name", "defined twice"),
+        (json!({"functions": [{"name": "f"}], "function_call": {"name": "g"}}), "function_call", "not among"),
+        (json!({"function_call": "auto"}), "function_call", "only allowed when"),
+        (json!({"structured_outputs": {"jsn": {}}}), "structured_outputs.jsn", "would not be enforced"),
+        (
+            json!({"structured_outputs": {"json": {}, "disable_additional_properties": true}}),
+            "structured_outputs.disable_additional_properties",
+            "would not be enforced",
+        ),
+        (json!({"stop": ["a".repeat(1025)]}), "stop", "maximum length 1024"),
+    ] {
+        let answer = server.chat(&chat_body(body.clone()));
+        assert_eq!(
+            (answer.status, answer.body["error"]["param"].as_str()),
+            (400, Some(param)),
+            "{body}: {}",
+            answer.body
+        );
+        assert!(answer.body["error"]["message"].as_str().unwrap().contains(part), "{body}: {}", answer.body);
+    }
+    let typo = json!({"tools": [{"type": "function", "function": {"name": "f", "paramters": {}}}], "stop": "x", "response_format": {"type": "json_object"}});
+    let answer = server.chat(&chat_body(typo));
+    assert_eq!(answer.header("x-drawplate-ignored-fields"), Some("tools[0].function.paramters, stop"));
+}
+
+/// Rust's flags stand in front of the pattern, as OpenAI's documentation of custom tools has them.
+#[test]
+fn patterns_of_custom_tools_may_begin_with_flags() {
+    let tool = json!([{"type": "custom", "custom": {"name": "text", "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "(?i)yes|no"}}}}]);
+    let script = "<tool_call>\n{\"name\": \"text\", \"arguments\": {\"input\": \"nO\"}}\n</tool_call>";
+    let server = TestServer::start(Setup::scripted(script));
+    let answer = server.chat(&chat_body(json!({"tools": tool, "tool_choice": "required"})));
+    assert_eq!(answer.body["choices"][0]["message"]["tool_calls"][0]["custom"]["input"], "nO", "{}", answer.body);
+}
+
+/// The order of keys that the request leaves open is open in arguments too, and so is the report.
+#[test]
+fn options_of_bound_answers_hold_for_arguments() {
+    let tool = json!([{"type": "function", "function": {"name": "f", "parameters": {
+        "type": "object", "additionalProperties": false, "required": ["a", "b"], "properties": {"a": {"const": 1}, "b": {"const": 2}}}}}]);
+    let script = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"b\": 2, \"a\": 1}}\n</tool_call>";
+    let server = TestServer::start(Setup::scripted(script));
+    let arguments = |options: Value| {
+        let answer = server.chat(&chat_body(json!({"tools": tool, "tool_choice": "required", "drawplate": options})));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let call = &answer.body["choices"][0]["message"]["tool_calls"][0]["function"];
+        (call["arguments"].as_str().unwrap().to_owned(), answer.body["drawplate"].clone())
+    };
+    assert_eq!(arguments(json!({"property_order": "any"})).0, "{\"b\": 2, \"a\": 1}");
+    let (declared, report) = arguments(json!({"report": true}));
+    let declared: String = declared.split_ascii_whitespace().collect();
+    assert_eq!(declared, "{\"a\":1,\"b\":2}");
+    assert_eq!(report["tools"]["f"]["needs_guard"], false, "{report}");
+    assert_eq!(report["enforcement"], Value::Null);
+}
+
+/// What may be called changes from request to request; the tools in the prompt, which are in its cache, stay.
+#[test]
+fn the_prompt_of_a_list_of_tools_stays_the_same() {
+    let server = TestServer::start(Setup::scripted("Hi."));
+    let function = |name: &str| json!({"type": "function", "function": {"name": name}});
+    let allowed = |names: &[&str]| json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": names.iter().map(|name| function(name)).collect::<Vec<_>>()}});
+    let used = |choice: Value| {
+        let answer = server.chat(&chat_body(json!({"tools": tools(), "tool_choice": choice})));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let usage = &answer.body["usage"];
+        let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap();
+        (usage["prompt_tokens"].as_u64().unwrap(), cached)
+    };
+    let (n_prompt, _) = used(json!("auto"));
+    for choice in [allowed(&["now"]), allowed(&["now", "weather"])] {
+        let (n, cached) = used(choice);
+        assert!(n == n_prompt && cached + 64 > n, "{cached} of {n}, {n_prompt}");
+    }
+    let (n, cached) = used(json!("required"));
+    assert!(n > n_prompt && cached + 200 > n_prompt, "{cached} of {n}, {n_prompt}");
+}
+
+/// An id that a model writes twice is not given twice.
+#[test]
+fn no_two_calls_have_the_same_id() {
+    let template = "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\
+                    {% if m.tool_calls %}<tool_calls>[{% for c in m.tool_calls %}{\"name\": \"{{ c.function.name }}\", \"arguments\": \
+                    {{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}, \"id\": \"{{ c.id }}\"}{% if not loop.last %}, {% endif %}{% endfor %}]</tool_calls>\
+                    {% endif %}<|end|>{% endfor %}<|assistant|>";
+    let call = "{\"name\": \"now\", \"arguments\": {}, \"id\": \"abcdefgh1\"}";
+    let script = format!("<tool_calls>[{call}, {call}]</tool_calls>");
+    let server = TestServer::start(Setup { template: Some(template), ..Setup::scripted(&script) });
+    let earlier = |id: &str| {
+        json!([{"role": "user", "content": "x"},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": id, "type": "function", "function": {"name": "now", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": id, "content": "noon"}])
+    };
+    for (messages, n_kept) in [(earlier("other"), 1), (earlier("abcdefgh1"), 0)] {
+        let answer = server.chat(&chat_body(json!({"tools": tools(), "messages": messages})));
+        let calls = answer.body["choices"][0]["message"]["tool_calls"].as_array().cloned().unwrap_or_default();
+        let ids: Vec<&str> = calls.iter().map(|call| call["id"].as_str().unwrap()).collect();
+        assert!(ids.len() == 2 && ids[0] != ids[1], "{}", answer.body);
+        assert_eq!(ids.iter().filter(|id| **id == "abcdefgh1").count(), n_kept, "{}", answer.body);
     }
 }

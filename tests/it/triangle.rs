@@ -92,6 +92,7 @@ pub(super) fn triangle(source: &str) -> Option<Result<(), String>> {
         preamble: None,
         keeps_spaces: false,
         around: format.text.clone(),
+        wrapper: None,
         stop: Vec::new(),
     };
     let said = take_apart(&tokens[..n_whole], &vocab, &options);

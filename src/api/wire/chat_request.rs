@@ -98,6 +98,9 @@ pub enum PropertyOrder {
     Any,
 }
 
+/// The longest stop string: each is looked for behind every token.
+const MAX_STOP_BYTES: usize = 1_024;
+
 /// Fields that are accepted and change nothing here.
 const WITHOUT_EFFECT: [&str; 17] = [
     "audio",
@@ -164,7 +167,9 @@ impl ChatRequest {
             chat_template_kwargs: f.get("chat_template_kwargs").map(|i| read_map(&i)).transpose()?,
             drawplate: f.get("drawplate").map(|i| read_drawplate(&i)).transpose()?,
         };
-        let unknown = f.unknown();
+        let in_tools = request.tools.iter().flatten().flat_map(ChatTool::unknown);
+        let in_functions = request.functions.iter().flatten().flat_map(|function| &function.unknown);
+        let unknown = f.unknown().into_iter().chain(in_tools.chain(in_functions).cloned()).collect();
         check_together(&request, &f)?;
         Ok((request, unknown))
     }
@@ -230,6 +235,13 @@ fn check_together(request: &ChatRequest, f: &Fields<'_>) -> Result<(), FieldErro
             "'functions' is the older name of 'tools': give one of them.",
         ));
     }
+    if request.function_call.is_some() && request.functions.is_none() {
+        return Err(FieldError::new(
+            "function_call",
+            "invalid_value",
+            "Invalid value for 'function_call': 'function_call' is only allowed when 'functions' are specified.",
+        ));
+    }
     if request.top_logprobs.is_some() && request.logprobs != Some(true) {
         return Err(FieldError::new(
             "top_logprobs",
@@ -272,6 +284,13 @@ fn read_stop(item: &Item<'_>) -> Result<Vec<String>, FieldError> {
         }
         None => return Err(item.wrong_type("a string or an array of strings")),
     };
+    if let Some(stop) = stops.iter().find(|stop| stop.len() > MAX_STOP_BYTES) {
+        let n = stop.len();
+        let message = format!(
+            "Invalid 'stop': string too long. Expected strings with maximum length {MAX_STOP_BYTES}, but got a string with length {n} instead."
+        );
+        return Err(FieldError::new(item.path(), "string_above_max_length", message));
+    }
     Ok(stops.into_iter().filter(|stop| !stop.is_empty()).collect())
 }
 

@@ -11,6 +11,8 @@ use super::{FieldError, Fields, Item};
 
 /// Fields that say how something is done, which changes nothing about what is allowed.
 const WITHOUT_EFFECT: [&str; 2] = ["guided_decoding_backend", "structured_outputs_backend"];
+/// The same inside `structured_outputs`.
+const WITHOUT_EFFECT_INSIDE: [&str; 3] = ["disable_fallback", "_backend", "_backend_was_auto"];
 /// Options of one constraint.
 const MAX_CHOICES: usize = 10_000;
 
@@ -72,7 +74,10 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
         {
             note(&item, ResponseFormat::JsonObject);
         }
-        refuse(&inner, &["whitespace_pattern"])?;
+        inner.accept(&WITHOUT_EFFECT_INSIDE);
+        if let Some(path) = inner.unknown().first() {
+            return Err(unenforced(path));
+        }
     }
     if let Some(item) = f.get("structural_tag") {
         note(&item, read_structural_tag(&item)?);
@@ -92,12 +97,13 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
 fn refuse(f: &Fields<'_>, names: &[&'static str]) -> Result<(), FieldError> {
     match names.iter().find_map(|name| f.get(name)) {
         None => Ok(()),
-        Some(item) => Err(FieldError::new(
-            item.path(),
-            "unsupported_parameter",
-            format!("Unsupported parameter: '{}' is not supported, and would not be enforced.", item.path()),
-        )),
+        Some(item) => Err(unenforced(item.path())),
     }
+}
+
+fn unenforced(path: &str) -> FieldError {
+    let message = format!("Unsupported parameter: '{path}' is not supported, and would not be enforced.");
+    FieldError::new(path, "unsupported_parameter", message)
 }
 
 /// A schema as an object, or as text.

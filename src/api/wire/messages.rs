@@ -6,6 +6,9 @@ use serde::Serialize;
 use super::{FieldError, Fields, Item};
 use crate::chat::input_arguments;
 
+/// The longest id of a call.
+const MAX_ID_BYTES: usize = 512;
+
 /// A message.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields are OpenAI's")]
@@ -15,16 +18,22 @@ pub struct ChatMessage {
     pub tool_calls: Vec<ChatToolCall>,
     /// What the assistant thought, where a client sends it back.
     pub reasoning: Option<String>,
+    /// The call that a result answers; without it, the first that is open.
     pub tool_call_id: Option<String>,
+    /// The tool whose result it is, where a client says so.
+    pub name: Option<String>,
 }
 
 /// A call in an assistant's message.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the fields are OpenAI's")]
 pub struct ChatToolCall {
-    pub id: String,
+    /// Without it, one is made up.
+    pub id: Option<String>,
     pub name: String,
     pub arguments: String,
+    /// Whether it was given as `function_call`, which needs no answer.
+    pub is_legacy: bool,
 }
 
 pub(super) fn read_messages(item: &Item<'_>) -> Result<Vec<ChatMessage>, FieldError> {
@@ -49,12 +58,10 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
     let legacy =
         f.get("function_call").filter(|_| role == "assistant").map(|call| read_legacy_call(&call)).transpose()?;
     let content = f.get("content").map(|content| read_content(&content)).transpose()?;
-    let tool_call_id = match role {
-        "tool" => Some(f.required("tool_call_id")?.string()?.to_owned()),
-        // Why: the older role names the function instead; there is at most one open call then.
-        "function" => Some("function".to_owned()),
-        _ => None,
-    };
+    let is_result = matches!(role, "tool" | "function");
+    // Why: the older role names the function instead.
+    let tool_call_id = f.get("tool_call_id").filter(|_| role == "tool").map(|id| read_id(&id)).transpose()?.flatten();
+    let name = f.get("name").filter(|_| is_result).map(|name| name.string().map(str::to_owned)).transpose()?;
     let has_calls = !tool_calls.is_empty() || legacy.is_some();
     if content.is_none() && !has_calls && f.get("refusal").is_none() {
         f.required("content")?;
@@ -66,7 +73,22 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
         tool_calls: tool_calls.into_iter().chain(legacy).collect(),
         reasoning: read_reasoning(&f),
         tool_call_id,
+        name,
     })
+}
+
+/// An id; an empty one is none.
+fn read_id(item: &Item<'_>) -> Result<Option<String>, FieldError> {
+    let id = item.string()?;
+    if id.len() > MAX_ID_BYTES {
+        let path = item.path();
+        let message = format!(
+            "Invalid '{path}': string too long. Expected a string with maximum length {MAX_ID_BYTES}, but got a string with length {} instead.",
+            id.len()
+        );
+        return Err(FieldError::new(path, "string_above_max_length", message));
+    }
+    Ok(Some(id.to_owned()).filter(|id| !id.is_empty()))
 }
 
 /// Under either name that servers give it. Some give it another form, which says nothing here.
@@ -103,17 +125,20 @@ fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
 
 fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
     let f = item.object()?;
+    let id = f.get("id").map(|id| read_id(&id)).transpose()?.flatten();
     if let Some(custom) = f.get("custom") {
         let custom = custom.object()?;
         return Ok(ChatToolCall {
-            id: f.required("id")?.string()?.to_owned(),
+            id,
             name: custom.required("name")?.string()?.to_owned(),
             arguments: input_arguments(custom.required("input")?.string()?),
+            is_legacy: false,
         });
     }
     let function = f.required("function")?.object()?;
     Ok(ChatToolCall {
-        id: f.required("id")?.string()?.to_owned(),
+        id,
+        is_legacy: false,
         name: function.required("name")?.string()?.to_owned(),
         arguments: function.get("arguments").map(|a| read_arguments(&a)).transpose()?.unwrap_or_default(),
     })
@@ -122,7 +147,8 @@ fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
 fn read_legacy_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
     let f = item.object()?;
     Ok(ChatToolCall {
-        id: "function".to_owned(),
+        id: None,
+        is_legacy: true,
         name: f.required("name")?.string()?.to_owned(),
         arguments: f.get("arguments").map(|a| read_arguments(&a)).transpose()?.unwrap_or_default(),
     })

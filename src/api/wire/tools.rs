@@ -36,6 +36,16 @@ impl ChatTool {
         read_tool(&Item::root(value))
     }
 
+    /// Its fields that nothing here knows.
+    #[must_use]
+    pub fn unknown(&self) -> &[String] {
+        match self {
+            Self::Function { function } => &function.unknown,
+            Self::Custom { custom } => &custom.unknown,
+            Self::Registered { .. } => &[],
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -56,6 +66,9 @@ pub struct CustomDefinition {
     pub description: Option<String>,
     #[serde(default, skip_serializing_if = "CustomFormat::is_text")]
     pub format: CustomFormat,
+    /// Fields that nothing here knows.
+    #[serde(skip)]
+    pub unknown: Vec<String>,
 }
 
 /// What the input of a custom tool must be.
@@ -105,6 +118,9 @@ pub struct FunctionDefinition {
     pub parameters: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+    /// Fields that nothing here knows.
+    #[serde(skip)]
+    pub unknown: Vec<String>,
 }
 
 /// Which tools are called.
@@ -116,7 +132,17 @@ pub enum ToolChoiceField {
     Auto,
     Required,
     Function { name: String },
-    AllowedTools { required: bool, names: Vec<String> },
+    Custom { name: String },
+    AllowedTools { required: bool, tools: Vec<AllowedTool> },
+}
+
+/// A tool that may be called, of those that are defined.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are OpenAI's")]
+pub enum AllowedTool {
+    Function { name: String },
+    Custom { name: String },
 }
 
 /// OpenAI takes 128; registries of tools have more, and masks are no slower for it.
@@ -146,6 +172,7 @@ pub(super) fn read_custom(item: &Item<'_>) -> Result<CustomDefinition, FieldErro
         name: read_name(&f.required("name")?, MAX_NAME)?,
         description: f.get("description").map(|d| d.string().map(str::to_owned)).transpose()?,
         format: f.get("format").map(|format| read_format(&format)).transpose()?.unwrap_or_default(),
+        unknown: f.unknown(),
     })
 }
 
@@ -171,8 +198,9 @@ pub(super) fn read_function(item: &Item<'_>) -> Result<FunctionDefinition, Field
     Ok(FunctionDefinition {
         name: read_name(&f.required("name")?, MAX_NAME)?,
         description: f.get("description").map(|d| d.string().map(str::to_owned)).transpose()?,
-        parameters: f.get("parameters").map(|p| p.value().clone()),
+        parameters: f.get("parameters").map(|p| p.object().map(|_| p.value().clone())).transpose()?,
         strict: f.get("strict").map(|s| read_strict(&s)).transpose()?,
+        unknown: f.unknown(),
     })
 }
 
@@ -193,21 +221,22 @@ pub(super) fn read_tool_choice(item: &Item<'_>) -> Result<ToolChoiceField, Field
             let name = f.required("function")?.object()?.required("name")?.string()?.to_owned();
             Ok(ToolChoiceField::Function { name })
         }
-        // Why the same: functions and custom tools share their names.
         "custom" => {
             let name = f.required("custom")?.object()?.required("name")?.string()?.to_owned();
-            Ok(ToolChoiceField::Function { name })
+            Ok(ToolChoiceField::Custom { name })
         }
         _ => {
             let allowed = f.required("allowed_tools")?.object()?;
             let required = allowed.required("mode")?.one_of(&["auto", "required"])? == "required";
             let tools = allowed.required("tools")?.list(MAX_TOOLS)?;
-            let names = tools.iter().map(|tool| {
+            let tools = tools.iter().map(|tool| {
                 let tool = tool.object()?;
-                let named = tool.get("custom").map_or_else(|| tool.required("function"), Ok)?;
-                Ok(named.object()?.required("name")?.string()?.to_owned())
+                let (custom, is_custom) = (tool.get("custom"), tool.get("custom").is_some());
+                let named = custom.map_or_else(|| tool.required("function"), Ok)?;
+                let name = named.object()?.required("name")?.string()?.to_owned();
+                Ok(if is_custom { AllowedTool::Custom { name } } else { AllowedTool::Function { name } })
             });
-            Ok(ToolChoiceField::AllowedTools { required, names: names.collect::<Result<_, FieldError>>()? })
+            Ok(ToolChoiceField::AllowedTools { required, tools: tools.collect::<Result<_, FieldError>>()? })
         }
     }
 }

@@ -48,7 +48,7 @@ impl Split {
             Bit::Bytes(bytes) if self.pending.starts_with(bytes) => bytes.len(),
             Bit::Bytes(bytes) if bytes.starts_with(&self.pending) => return Ok(false),
             Bit::Bytes(_) => return Err(self.broken()),
-            Bit::Name | Bit::Id | Bit::Index => match bit.n_taken(&self.pending) {
+            Bit::Name | Bit::Id(_) | Bit::Index => match bit.n_taken(&self.pending) {
                 // Why: more of it may come.
                 n if n == self.pending.len() => return Ok(false),
                 0 => return Err(self.broken()),
@@ -58,7 +58,7 @@ impl Split {
         let text = String::from_utf8_lossy(&self.pending[..n_taken]).into_owned();
         match (bit, format.family.ids) {
             (Bit::Name, _) => self.name = text,
-            (Bit::Id, _) => self.id = Some(text),
+            (Bit::Id(_), _) => self.id = Some(text),
             (Bit::Index, Ids::Functions) => self.id = Some(format!("functions.{}:{text}", self.name)),
             (Bit::Index | Bit::Bytes(_), _) => {}
         }

@@ -7,6 +7,7 @@ mod calls;
 
 use super::delta::{Delta, SplitError, SplitOptions};
 use super::scan::{Json, longest_beginning, plain};
+use super::wrapper::Unwrap;
 use crate::grammar::Prose;
 use crate::guard::{Frame, Preamble, Stage, Transcoder, behind_thought, find};
 
@@ -67,6 +68,8 @@ pub struct Split {
     transcoder: Option<Transcoder>,
     /// JSON of theirs that nobody was told of yet.
     translated: Vec<u8>,
+    /// Leaves out the tags around content.
+    unwrap: Option<Unwrap>,
 }
 
 impl Split {
@@ -80,7 +83,6 @@ impl Split {
             Some(Preamble { open: Some(_), .. }) => Place::Start,
         };
         Self {
-            options,
             frames,
             place,
             partial: Vec::new(),
@@ -92,6 +94,8 @@ impl Split {
             id: None,
             transcoder: None,
             translated: Vec::new(),
+            unwrap: options.wrapper.map(Unwrap::new),
+            options,
         }
     }
 
@@ -170,6 +174,29 @@ impl Split {
     }
 
     fn drain(&mut self, is_end: bool) -> Result<Vec<Delta>, SplitError> {
+        let deltas = self.drain_wrapped(is_end)?;
+        let Some(unwrap) = &mut self.unwrap else { return Ok(deltas) };
+        let mut unwrapped = Vec::with_capacity(deltas.len());
+        let show = |text: String, unwrapped: &mut Vec<Delta>| {
+            unwrapped.extend(Some(text).filter(|text| !text.is_empty()).map(Delta::Content));
+        };
+        for delta in deltas {
+            match delta {
+                Delta::Content(text) => show(unwrap.push(&text, false), &mut unwrapped),
+                Delta::CallStart { .. } => {
+                    show(unwrap.push("", true), &mut unwrapped);
+                    unwrapped.push(delta);
+                }
+                Delta::Reasoning(_) | Delta::CallArguments { .. } => unwrapped.push(delta),
+            }
+        }
+        if is_end {
+            show(unwrap.push("", true), &mut unwrapped);
+        }
+        Ok(unwrapped)
+    }
+
+    fn drain_wrapped(&mut self, is_end: bool) -> Result<Vec<Delta>, SplitError> {
         let mut deltas = Vec::new();
         while !self.pending.is_empty() || matches!(self.place, Place::Frame(..)) {
             if std::mem::take(&mut self.trims) {

@@ -56,6 +56,16 @@ pub fn whole(pattern: &str) -> Result<Lang, PatternError> {
     lookaround::Translator::default().whole(&parse::parse(pattern)?)
 }
 
+/// A pattern that matches a text where `pattern` matches all of it. Flags for all of it stay in front.
+#[must_use]
+pub fn anchored(pattern: &str) -> String {
+    let flags = pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')')).map(|(flags, _)| flags);
+    let flags =
+        flags.filter(|flags| !flags.is_empty() && flags.bytes().all(|b| matches!(b, b'i' | b's' | b'm' | b'-')));
+    let (flags, rest) = pattern.split_at(flags.map_or(0, |flags| flags.len() + 3));
+    format!("{flags}^(?:{rest})$")
+}
+
 fn irregular(what: &str) -> PatternError {
     PatternError::Irregular { what: what.to_owned() }
 }

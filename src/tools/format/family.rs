@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 
 use crate::grammar::Prose;
-use crate::guard::Notation;
+use crate::guard::{IdForm, Notation};
 
 /// How a family of models writes tool calls: `begin call (between call)* end`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -117,8 +117,21 @@ pub enum Ids {
     Free,
     /// Nine letters and digits.
     Nine,
+    /// Ten lowercase letters and digits.
+    Ten,
     /// `functions.NAME:INDEX`.
     Functions,
+}
+
+impl Ids {
+    /// The form of those that the model writes itself.
+    #[must_use]
+    pub const fn form(self) -> IdForm {
+        match self {
+            Self::Ten => IdForm::Ten,
+            Self::Free | Self::Nine | Self::Functions => IdForm::Nine,
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -126,7 +139,7 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 58] = [
+const FILES: [&str; 61] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -185,6 +198,9 @@ const FILES: [&str; 58] = [
     include_str!("../../../families/internlm-2.5.toml"),
     include_str!("../../../families/functionary-2.toml"),
     include_str!("../../../families/jamba-1.5.toml"),
+    include_str!("../../../families/solar-open.toml"),
+    include_str!("../../../families/glm-4.toml"),
+    include_str!("../../../families/plamo-3.toml"),
 ];
 
 static FAMILIES: LazyLock<Vec<Arc<Family>>> = LazyLock::new(|| {
@@ -219,8 +235,10 @@ impl Family {
     /// Whether a call of the tool `name` begins as text does, or as `thought`.
     #[must_use]
     pub fn takes_for_other(&self, name: &str, thought: Option<&str>) -> bool {
-        let call = format!("{}{}", self.begin, self.call.replace("$NAME", name));
-        let begins_with = |other: &str| !other.is_empty() && call.starts_with(other);
+        let head = self.call.split_once("$ARGUMENTS").map_or(self.call.as_str(), |(head, _)| head);
+        let head = format!("{}{}", self.begin, head.replace("$NAME", name));
+        // Why either: what stands for text may be a call itself, arguments and all.
+        let begins_with = |other: &str| !other.is_empty() && (head.starts_with(other) || other.starts_with(&head));
         begins_with(&self.text.0) || thought.is_some_and(begins_with)
     }
 

@@ -7,7 +7,7 @@ use super::{ToolFormat, schema_name};
 use crate::grammar::cfg::Cfg;
 use crate::grammar::structure::Parts;
 use crate::grammar::{Call, Calls, KeyOrder, NO_FORCING, Prose, Spec, Style, Texts, quote, text_terminal, wire_parts};
-use crate::guard::{Bit, Frame, Preamble};
+use crate::guard::{Bit, Frame, IdForm, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
 use crate::tools::{Tool, ToolChoice};
@@ -190,9 +190,12 @@ impl ToolFormat {
                 // Why in one: text takes whatever stands before a token.
                 _ if !start.is_empty() => {
                     let closed = format!("({body}) & (/(?s:.+)/ {start})");
-                    writeln!(lark, "{name}_AND_OPEN: {closed}\n{prefix}prose_and_open: {name}_AND_OPEN {rest}")
+                    writeln!(
+                        lark,
+                        "{name}_AND_OPEN: {closed}\n{prefix}prose_and_open: text_open {name}_AND_OPEN {rest}"
+                    )
                 }
-                _ => writeln!(lark, "{prefix}prose_and_open: {name} open"),
+                _ => writeln!(lark, "{prefix}prose_and_open: text_open {name} open"),
             };
         }
     }
@@ -337,7 +340,8 @@ fn text_of(bytes: &[u8]) -> Option<String> {
 fn elements(frame: &Frame) -> String {
     let one = |bit: &Bit| match bit {
         Bit::Bytes(bytes) => wire_parts(bytes),
-        Bit::Id => "CALL_ID".to_owned(),
+        Bit::Id(IdForm::Nine) => "CALL_ID".to_owned(),
+        Bit::Id(IdForm::Ten) => "CALL_ID_OF_TEN".to_owned(),
         Bit::Index => "CALL_INDEX".to_owned(),
         Bit::Name => unreachable!("names are filled in"),
     };

@@ -12,7 +12,7 @@ pub use family::{Family, Ids, NotationName, Place};
 pub use grammar::{Layout, Otherwise};
 
 use crate::grammar::Vocab;
-use crate::guard::{Bit, Elements, Form, Frame, Kind};
+use crate::guard::{Bit, Elements, Form, Frame, IdForm, Kind};
 
 /// A family's texts as the tokens of one vocabulary have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +46,10 @@ impl ToolFormat {
         // Why: what ends the answer stands between no two calls.
         let is_one = family.parallel && vocab.holds_end(&vocab.wire_of(&family.between));
         let family = if is_one { Arc::new(Family { parallel: false, ..(*family).clone() }) } else { family };
-        let frame = |text: &str| frame(text, vocab);
-        let text = (vocab.wire_of(&family.text.0), vocab.wire_of(&family.text.1));
+        let frame = |text: &str| frame(text, family.ids.form(), vocab);
+        // What ends the answer need not be written at its end.
+        let last = |text: &str| vocab.up_to_end(&vocab.wire_of(text)).to_vec();
+        let text = (vocab.wire_of(&family.text.0), last(&family.text.1));
         // Why only a token: free text could hold what ends it.
         let is_of_tokens = text.1.is_empty() || text.1.first() == Some(&0xFF);
         let lead = vocab.wire_of(&family.lead);
@@ -61,7 +63,7 @@ impl ToolFormat {
             form: form(&family, vocab),
             tail: frame(tail),
             between: frame(&family.between),
-            end: frame(&family.end),
+            end: Frame::bytes(last(&family.end)),
             family,
         }
     }
@@ -87,11 +89,11 @@ impl ToolFormat {
 }
 
 /// The frame of a text with holes.
-fn frame(text: &str, vocab: &Vocab) -> Frame {
-    const HOLES: [(&str, Bit); 3] = [("$NAME", Bit::Name), ("$ID", Bit::Id), ("$INDEX", Bit::Index)];
-    let first = HOLES.iter().filter_map(|(name, hole)| Some((text.find(name)?, name.len(), hole))).min_by_key(|h| h.0);
+fn frame(text: &str, ids: IdForm, vocab: &Vocab) -> Frame {
+    let holes = [("$NAME", Bit::Name), ("$ID", Bit::Id(ids)), ("$INDEX", Bit::Index)];
+    let first = holes.iter().filter_map(|(name, hole)| Some((text.find(name)?, name.len(), hole))).min_by_key(|h| h.0);
     let Some((at, n, hole)) = first else { return Frame::bytes(vocab.wire_of(text)) };
-    Frame::bytes(vocab.wire_of(&text[..at])).then(&Frame(vec![hole.clone()])).then(&frame(&text[at + n..], vocab))
+    Frame::bytes(vocab.wire_of(&text[..at])).then(&Frame(vec![hole.clone()])).then(&frame(&text[at + n..], ids, vocab))
 }
 
 /// How a family's arguments are written, where they are not written as JSON.
