@@ -87,6 +87,7 @@ async fn run(engine: &EngineHandle, prompts: Vec<Vec<TokenId>>, grammar: Option<
         engine.submit(Job {
             prompt: prompt.into(),
             grammar: grammar.cloned(),
+            free: None,
             // A bias against every end keeps the lengths equal.
             sampling: Sampling { temperature: 0.0, ..Sampling::default() },
             max_tokens: N_DECODE,

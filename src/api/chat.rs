@@ -146,7 +146,7 @@ fn as_asked(error: ApiError, is_legacy: bool, custom_at: &[bool]) -> ApiError {
 fn shortened(names: &[String]) -> String {
     let mut text = String::new();
     for (i, name) in names.iter().enumerate() {
-        if text.len() + name.len() > 900 {
+        if i > 0 && text.len() + name.len() > 900 {
             return format!("{text}, and {} more", names.len() - i);
         }
         text.push_str(if i == 0 { "" } else { ", " });

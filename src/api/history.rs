@@ -76,6 +76,8 @@ struct Open {
     by_id: HashMap<String, Vec<usize>>,
     /// The first that has no result.
     first: usize,
+    /// Ids of those that have one.
+    answered: HashSet<String>,
 }
 
 struct Call {
@@ -96,13 +98,17 @@ impl Open {
         let at = match &result.tool_call_id {
             Some(id) => self.by_id.get_mut(id)?.pop()?,
             None => {
-                let is_it = |call: &Option<Call>| {
-                    call.as_ref().is_some_and(|call| result.name.as_ref().is_none_or(|name| *name == call.name))
+                let open = || {
+                    (self.first..).zip(&self.calls[self.first..]).filter_map(|(at, call)| Some((at, call.as_ref()?)))
                 };
-                self.first + self.calls[self.first..].iter().position(is_it)?
+                let is_named = |call: &Call| result.name.as_ref().is_none_or(|name| *name == call.name);
+                let named = open().find(|(_, call)| is_named(call));
+                // Some clients name a function otherwise than its call does; there is one such call at a time.
+                named.or_else(|| open().find(|(_, call)| call.is_legacy && result.role == "function"))?.0
             }
         };
         let call = self.calls[at].take()?;
+        self.answered.insert(call.id.clone());
         if result.tool_call_id.is_none() {
             self.by_id.get_mut(&call.id)?.retain(|other| *other != at);
         }
@@ -112,8 +118,9 @@ impl Open {
 
     /// Nothing else may stand before the results.
     fn close(&mut self) -> Result<(), ApiError> {
-        let open: Vec<&str> =
-            self.calls.iter().flatten().filter(|call| !call.is_legacy).map(|call| call.id.as_str()).collect();
+        // A result answers all calls of its id, unless each has its own.
+        let is_open = |call: &&Call| !call.is_legacy && !self.answered.contains(&call.id);
+        let open: Vec<&str> = self.calls.iter().flatten().filter(is_open).map(|call| call.id.as_str()).collect();
         if open.is_empty() {
             *self = Self::default();
             return Ok(());
@@ -200,6 +207,12 @@ mod tests {
             ),
             (json!([older, {"role": "function", "name": "f", "content": "x"}]), (vec!["call_0"], vec!["call_0"])),
             (json!([older, said, older]), (vec!["call_0", "call_1"], vec![])),
+            (json!([older, {"role": "function", "name": "g", "content": "x"}]), (vec!["call_0"], vec!["call_0"])),
+            (
+                json!([calls(&[(Some("a"), "f"), (Some("a"), "g")]), result(Some("a"), None), said]),
+                (vec!["a", "a"], vec!["a"]),
+            ),
+            (json!([calls(&[(None, "f")]), result(None, Some(""))]), (vec!["call_0"], vec!["call_0"])),
         ] {
             let (made, answered) = ids(&messages).expect("a history");
             assert_eq!(

@@ -48,7 +48,7 @@ pub struct SplitOptions {
     pub keeps_spaces: bool,
     /// What stands around content.
     pub around: (Vec<u8>, Vec<u8>),
-    /// Tags that the model may write around content, which are no part of it.
+    /// Tags that the model may write around content behind a thought, which are no part of it.
     pub wrapper: Option<Wrapper>,
     /// Texts at which content ends; never part of it.
     pub stop: Vec<String>,

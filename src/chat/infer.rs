@@ -127,7 +127,7 @@ impl Written {
             let element = |open: &str| {
                 // What ends a key is one byte of ASCII.
                 let to_value = between(to_text, to_number).filter(|text| text.starts_with(|c: char| c.is_ascii()))?;
-                let close = gap.strip_suffix(open).filter(|close| rest.starts_with(close) && !close.is_empty())?;
+                let close = gap.strip_suffix(open).filter(|close| rest.starts_with(close) && ends_scalar(close))?;
                 let parameter = Some(format!("{open}$KEY{to_value}$VALUE{close}"));
                 Some(Self { parameter, ..Self::default() })
             };
@@ -139,6 +139,11 @@ impl Written {
         };
         find().unwrap_or_default()
     }
+}
+
+/// Whether a number or word is over where `close` begins.
+fn ends_scalar(close: &str) -> bool {
+    close.starts_with(|c: char| !c.is_alphanumeric() && !matches!(c, '+' | '-' | '.'))
 }
 
 /// What stands between a key and its value, from what stands before a text and before a number.

@@ -22,18 +22,19 @@ pub(super) type SchemaNote<'a> = (&'a str, Option<&'a str>, Option<&'a Value>);
 /// of the history become text.
 #[must_use]
 pub fn instruct(messages: &[Message], support: &ToolSupport, instructions: Instructions<'_>) -> Vec<Message> {
-    let mut plain = match (support.is_native(), support.shows_calls) {
-        (true, true) => messages.to_vec(),
-        (is_native, _) => as_text(messages, &support.family, is_native),
-    };
+    let mut messages = messages.to_vec();
     // Why so late: what changes from request to request must not stand before the tools, which are in the cache.
     let demand = instructions.tools.and_then(|(_, choice)| Family::demand(choice));
-    let demand = match (demand, plain.iter_mut().rfind(|message| message.role == Role::User)) {
+    let demand = match (demand, messages.iter_mut().rfind(|message| message.role == Role::User)) {
         (Some(demand), Some(asked)) => {
             asked.content = format!("{}\n\n{demand}", asked.content);
             None
         }
         (demand, _) => demand,
+    };
+    let mut plain = match (support.is_native(), support.shows_calls) {
+        (true, true) => messages,
+        (is_native, _) => as_text(&messages, &support.family, is_native),
     };
     let notes = [
         instructions.tools.filter(|_| !support.shows_tools).map(|(tools, _)| support.family.describe(tools)),

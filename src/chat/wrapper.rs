@@ -1,4 +1,4 @@
-//! Tags that some models write around the text of an answer, although their templates do not: content has neither.
+//! Tags that some models write around what they say behind a thought: content has neither.
 
 /// Tags around an answer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::sampling::{Sampling, TokenLogprobs};
-use crate::grammar::{Compiled, TokenId};
+use crate::grammar::{Compiled, Mask, TokenId};
 
 /// One generation: everything the engine needs to know of a request.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Job {
     pub prompt: Arc<[TokenId]>,
     /// The grammar, for bound answers. Its matcher is made when a slot takes the sequence: waiting costs nothing.
     pub grammar: Option<Arc<Compiled>>,
+    /// What may be drawn where there is no grammar; without it, anything.
+    pub free: Option<Arc<Mask>>,
     /// How tokens are drawn.
     pub sampling: Sampling,
     /// Tokens to generate at most, end-of-generation tokens not counted.

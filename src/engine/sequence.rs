@@ -150,7 +150,11 @@ impl Resident {
             Self::Prefilling { task, .. } => rng_of(&task.job).random(),
             Self::Decoding(decoding) => decoding.rng.random(),
         };
-        let mut mask = self.task_mut().matcher.as_mut().map(Matcher::mask).transpose()?;
+        let task = self.task_mut();
+        let mut mask = match &mut task.matcher {
+            Some(matcher) => Some(matcher.mask()?),
+            None => task.job.free.as_deref().cloned(),
+        };
         let has_any = mask.as_mut().is_none_or(|mask| {
             if let Self::Decoding(decoding) = self {
                 decoding.forbid_bans(mask);

@@ -188,6 +188,7 @@ impl Generator {
                 self.engine.submit(Job {
                     prompt: Arc::clone(&prompt),
                     grammar: prepared.grammar.clone(),
+                    free: prepared.free.clone(),
                     sampling: crate::engine::Sampling { stream, ..prepared.sampling.clone() },
                     max_tokens: prepared.max_tokens,
                     closes: prepared.closes,

@@ -14,7 +14,7 @@ use crate::chat::{ChatTemplate, SplitOptions, TemplateError, Thinking, input_sch
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::cfg::{Cfg, CfgError};
 use crate::grammar::structure::{Format, FormatError, Judge, Parts};
-use crate::grammar::{self, Compiled, Compiler, GrammarError, Prose, Report, Spec, TokenId, Vocab};
+use crate::grammar::{self, Compiled, Compiler, GrammarError, Mask, Prose, Report, Spec, TokenId, Vocab};
 use crate::guard::{Check, Encoding, Preamble};
 use crate::schema::pattern::{self, Lang};
 use crate::schema::{Deadline, Document, ErrorKind, Limits, Pointer, SchemaError, Store};
@@ -28,6 +28,8 @@ pub struct Prepared {
     pub prompt: Vec<TokenId>,
     /// The grammar, for bound answers.
     pub grammar: Option<Arc<Compiled>>,
+    /// What free answers are made of.
+    pub free: Option<Arc<Mask>>,
     /// How the answer is taken apart.
     pub split: SplitOptions,
     /// What finished values are judged by.
@@ -197,6 +199,11 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     let thinking = preamble.as_ref().and(limit(&request, thinking, model));
     let spec = spec(&request, &tools, answer.as_ref(), &format, (preamble.as_ref(), thinking.is_some()));
     let grammar = spec.as_ref().map(|spec| compile(spec, &request, answer.as_ref(), model.compiler)).transpose()?;
+    // Why: no marker leaks, and no turn is faked, in answers that nothing binds either.
+    let free = grammar.is_none().then(|| {
+        let marks = preamble.iter().flat_map(|preamble| preamble.open.iter().chain([&preamble.close]));
+        Arc::new(Mask::of_text(model.vocab, &marks.map(Vec::as_slice).collect::<Vec<_>>()))
+    });
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
     if model.closes
         && let Some(grammar) = &grammar
@@ -223,6 +230,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     Ok(Prepared {
         prompt,
         grammar,
+        free,
         split: SplitOptions { format, encodings, calls_follow_text, preamble, keeps_spaces, around, wrapper, stop },
         checks,
         sampling: request.sampling,
@@ -263,6 +271,9 @@ fn reports(
     for (tool, asked) in tools.iter().zip(&request.tools) {
         if deadline.left().is_zero() {
             break;
+        }
+        if matches!(&request.tool_choice, ToolChoice::Named(name) if *name != tool.name) {
+            continue;
         }
         let report = of(Part::Tool(asked.index, tool.name.clone()), &tool.parameters, None)?;
         on_tools.insert(tool.name.clone(), json!(report));

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use llguidance::toktrie::{SimpleVob, TokEnv};
 
-use super::TokenId;
 use super::close::Answer;
+use super::{TokenId, Vocab};
 use crate::guard::{Follower, Places, Stage, Veto};
 
 /// The tokens allowed next: a bit set `[n_vocab]`.
@@ -14,6 +14,24 @@ use crate::guard::{Follower, Places, Stage, Veto};
 pub struct Mask(SimpleVob);
 
 impl Mask {
+    /// The mask of an answer that nothing binds: all text, and what ends it. Control tokens stand in none, but for those
+    /// in `marks`, texts as [`Vocab::wire_of`] has them.
+    #[must_use]
+    pub fn of_text(vocab: &Vocab, marks: &[&[u8]]) -> Self {
+        let n_tokens = vocab.n_tokens();
+        let mut mask = SimpleVob::alloc(n_tokens);
+        for token in (0..).take(n_tokens) {
+            let is_mark = || {
+                let wire = vocab.wire(token);
+                marks.iter().any(|mark| mark.windows(wire.len()).any(|window| window == &*wire))
+            };
+            if !vocab.bytes(token).is_empty() || vocab.is_end(token) || is_mark() {
+                mask.allow_token(token);
+            }
+        }
+        Self(mask)
+    }
+
     /// Whether `token` is allowed; ids out of range are not.
     #[must_use]
     pub fn allows(&self, token: TokenId) -> bool {

@@ -89,20 +89,21 @@ fn tags_around_text_are_no_content() {
                     {% for c in m.tool_calls %}<tool_call>\n{\"name\": \"{{ c.function.name }}\", \"arguments\": \
                     {{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}}\n</tool_call>\n\
                     {% endfor %}{% elif m.role == 'assistant' %}<response>\n{{ m.content }}\n</response>{% else %}{{ m.content }}{% endif %}\
-                    <|end|>{% endfor %}<|assistant|>";
+                    <|end|>{% endfor %}<|assistant|><think>\n";
     let call = "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
     let tools = json!([{"type": "function", "function": {"name": "now"}}]);
     for (script, content, n_calls) in [
-        ("<response>\nIt is <noon>.\n</response>\n".to_owned(), Some("It is <noon>."), 0),
-        ("It is noon.".to_owned(), Some("It is noon."), 0),
-        (format!("<response>I look.</response>\n{call}"), Some("I look."), 1),
-        (call.to_owned(), None, 1),
+        ("Hm.</think>\n\n<response>\nIt is <noon>.\n</response>\n".to_owned(), Some("It is <noon>."), 0),
+        ("</think><response>\nIt is\nSTOP</response>".to_owned(), Some("It is\n"), 0),
+        ("Hm.</think>It is noon.".to_owned(), Some("It is noon."), 0),
+        (format!("Hm.</think><response>I look.</response>\n{call}"), Some("I look."), 1),
+        (format!("Hm.</think>\n{call}"), None, 1),
     ] {
         let server = TestServer::start(Setup { template: Some(template), ..Setup::scripted(&script) });
         let card = get(&server.url("/v1/models/fake"));
         let found = &card.body["capabilities"];
         assert_eq!((&found["tool_format"], &found["tool_format_from"]), (&json!("hermes"), &json!("template")));
-        let body = chat_body(json!({"tools": tools}));
+        let body = chat_body(json!({"tools": tools, "stop": "STOP"}));
         let answer = server.chat(&body);
         let message = &answer.body["choices"][0]["message"];
         assert_eq!(message["content"].as_str(), content, "{}", answer.body);

@@ -170,3 +170,20 @@ fn what_was_thought_comes_back_to_templates_that_show_it() {
     assert!(n_prompt(&history("reasoning_content")) > without + 10);
     assert!(n_prompt(&history("reasoning")) > without + 10);
 }
+
+/// Control tokens stand in no text, be it bound or not: no turn is faked, and no marker leaks.
+#[test]
+fn nothing_but_text_is_drawn_where_nothing_binds_the_answer() {
+    let server = TestServer::start(Setup::default());
+    let mut n_tokens = 0;
+    for seed in 0..30 {
+        let body = chat_body(json!({"seed": seed, "max_tokens": 60, "logprobs": true, "temperature": 2.0}));
+        let answer = server.chat(&body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        for entry in answer.body["choices"][0]["logprobs"]["content"].as_array().unwrap() {
+            assert!(!entry["bytes"].as_array().is_none_or(Vec::is_empty), "{entry}");
+            n_tokens += 1;
+        }
+    }
+    assert!(n_tokens > 200);
+}

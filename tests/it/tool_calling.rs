@@ -349,6 +349,10 @@ fn what_would_not_be_enforced_is_named() {
     let typo = json!({"tools": [{"type": "function", "function": {"name": "f", "paramters": {}}}], "stop": "x", "response_format": {"type": "json_object"}});
     let answer = server.chat(&chat_body(typo));
     assert_eq!(answer.header("x-drawplate-ignored-fields"), Some("tools[0].function.paramters, stop"));
+    // As vLLM's own clients write it: what is not asked for is null, or false.
+    let empty = json!({"structured_outputs": {"json": {"type": "null"}, "regex": null, "whitespace_pattern": null,
+        "disable_any_whitespace": false, "disable_additional_properties": false, "disable_fallback": true}});
+    assert_eq!(server.chat(&chat_body(empty)).status, 200);
 }
 
 /// Rust's flags stand in front of the pattern, as OpenAI's documentation of custom tools has them.

@@ -78,7 +78,13 @@ fn walk(
     let n_back = rng.random_range(0..=tokens.len());
     if !matcher.is_stopped() {
         matcher.rollback(n_back).map_err(|error| TestCaseError::fail(error.to_string()))?;
-        for token in &tokens[tokens.len() - n_back..] {
+        let (kept, again) = tokens.split_at(tokens.len() - n_back);
+        let mut other = compiled.matcher();
+        for token in kept {
+            prop_assert_eq!(other.accept(*token).map_err(|error| error.to_string()), Ok(Verdict::Taken));
+        }
+        prop_assert_eq!(matcher.closing_tokens(), other.closing_tokens(), "{} tokens taken back", n_back);
+        for token in again {
             prop_assert_eq!(matcher.accept(*token).map_err(|error| error.to_string()), Ok(Verdict::Taken));
         }
         prop_assert_eq!(matcher.closing_tokens(), Some(ending.clone()));

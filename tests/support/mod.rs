@@ -38,6 +38,7 @@ pub(crate) fn job(
     let job = Job {
         prompt: prompt.into(),
         grammar,
+        free: None,
         sampling,
         max_tokens,
         closes: false,

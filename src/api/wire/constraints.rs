@@ -75,8 +75,15 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
             note(&item, ResponseFormat::JsonObject);
         }
         inner.accept(&WITHOUT_EFFECT_INSIDE);
-        if let Some(path) = inner.unknown().first() {
-            return Err(unenforced(path));
+        for name in ["disable_any_whitespace", "disable_additional_properties"] {
+            if let Some(item) = inner.get(name)
+                && item.boolean()?
+            {
+                return Err(unenforced(item.path()));
+            }
+        }
+        if let Some(path) = inner.first_unknown() {
+            return Err(unenforced(&path));
         }
     }
     if let Some(item) = f.get("structural_tag") {

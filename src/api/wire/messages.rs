@@ -62,6 +62,7 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
     // Why: the older role names the function instead.
     let tool_call_id = f.get("tool_call_id").filter(|_| role == "tool").map(|id| read_id(&id)).transpose()?.flatten();
     let name = f.get("name").filter(|_| is_result).map(|name| name.string().map(str::to_owned)).transpose()?;
+    let name = name.filter(|name| !name.is_empty());
     let has_calls = !tool_calls.is_empty() || legacy.is_some();
     if content.is_none() && !has_calls && f.get("refusal").is_none() {
         f.required("content")?;

@@ -78,6 +78,14 @@ impl<'v> Fields<'v> {
         self.map.keys().filter(|key| !known.contains(&key.as_str())).map(|key| self.path_of(key)).collect()
     }
 
+    /// The first of them that is not null.
+    #[must_use]
+    pub fn first_unknown(&self) -> Option<String> {
+        let known = self.known.borrow();
+        let is_unknown = |(key, value): &(&String, &Value)| !known.contains(&key.as_str()) && !value.is_null();
+        self.map.iter().find(is_unknown).map(|(key, _)| self.path_of(key))
+    }
+
     /// All fields as they stand.
     pub fn entries(&self) -> impl Iterator<Item = (&'v String, Item<'v>)> {
         self.map.iter().map(|(key, value)| (key, Item { value, path: self.path_of(key) }))

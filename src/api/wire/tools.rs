@@ -153,12 +153,20 @@ const MAX_NAME: usize = 128;
 pub(super) fn read_tool(item: &Item<'_>) -> Result<ChatTool, FieldError> {
     let f = item.object()?;
     match f.required("type")?.one_of(&["function", "custom", "registered"])? {
-        "custom" => Ok(ChatTool::Custom { custom: read_custom(&f.required("custom")?)? }),
+        "custom" => {
+            let mut custom = read_custom(&f.required("custom")?)?;
+            custom.unknown.extend(f.unknown());
+            Ok(ChatTool::Custom { custom })
+        }
         "registered" => Ok(ChatTool::Registered {
             name: read_name(&f.required("name")?, MAX_NAME)?,
             version: f.get("version").map(|version| read_version(&version)).transpose()?,
         }),
-        _ => Ok(ChatTool::Function { function: read_function(&f.required("function")?)? }),
+        _ => {
+            let mut function = read_function(&f.required("function")?)?;
+            function.unknown.extend(f.unknown());
+            Ok(ChatTool::Function { function })
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl Split {
             id: None,
             transcoder: None,
             translated: Vec::new(),
-            unwrap: options.wrapper.map(Unwrap::new),
+            unwrap: None,
             options,
         }
     }
@@ -190,7 +190,7 @@ impl Split {
                 Delta::Reasoning(_) | Delta::CallArguments { .. } => unwrapped.push(delta),
             }
         }
-        if is_end {
+        if is_end || self.place == Place::Stopped {
             show(unwrap.push("", true), &mut unwrapped);
         }
         Ok(unwrapped)
@@ -264,6 +264,8 @@ impl Split {
         }
         if found.is_some() {
             self.place = Place::Content;
+            // Why not without a thought: then the tag is the text's own.
+            self.unwrap = self.options.wrapper.map(Unwrap::new);
             self.trims = !self.options.keeps_spaces;
         }
         found.is_some()

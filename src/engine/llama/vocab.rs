@@ -3,16 +3,25 @@
 use std::sync::Arc;
 
 use llama_cpp_2::token::LlamaToken;
+use llama_cpp_2::token_type::LlamaTokenAttr;
+use llama_cpp_2::vocab::VocabType;
 
 use super::load::Model;
-use super::pieces::pieces;
+use super::pieces::{Names, pieces};
 use crate::grammar::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 
-struct LlamaTokenizer(Model);
+struct LlamaTokenizer {
+    model: Model,
+    /// Names of tokens that stand for themselves, where words are found by `std::regex`.
+    names: Option<Names>,
+}
 
 impl Tokenizer for LlamaTokenizer {
     fn tokenize(&self, text: &[u8], special: bool) -> Vec<TokenId> {
-        let tokens = pieces(text).into_iter().flat_map(|piece| self.0.vocab().tokenize(piece, false, special));
+        let vocab = self.model.vocab();
+        // Why not always: other tokenizers put a space before each piece.
+        let pieces = self.names.as_ref().map_or_else(|| vec![text], |names| pieces(text, names));
+        let tokens = pieces.into_iter().flat_map(|piece| vocab.tokenize(piece, false, special));
         tokens.filter_map(|token| TokenId::try_from(token.0).ok()).collect()
     }
 }
@@ -33,7 +42,18 @@ pub(super) fn read(model: Model) -> Result<Vocab, VocabError> {
     if let Some(first) = turn_end.ok().and_then(|end| ends.iter().position(|e| *e == end)) {
         ends.swap(0, first);
     }
-    Vocab::new(tokens, ends, Arc::new(LlamaTokenizer(model)))
+    let is_named = |token: &LlamaToken| {
+        let attr = vocab.attr(*token);
+        [LlamaTokenAttr::Control, LlamaTokenAttr::UserDefined, LlamaTokenAttr::Unknown]
+            .iter()
+            .any(|a| attr.contains(*a))
+    };
+    let names = (vocab.vocab_type() == VocabType::BPE).then(|| {
+        let names: Vec<Vec<u8>> =
+            vocab.tokens().filter(is_named).map(|token| vocab.token_to_piece(token, true, None)).collect();
+        Names::new(&names)
+    });
+    Vocab::new(tokens, ends, Arc::new(LlamaTokenizer { model, names }))
 }
 
 fn entry(model: Model, token: LlamaToken) -> VocabToken {

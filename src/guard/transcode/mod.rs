@@ -102,23 +102,27 @@ impl Transcoder {
 
     /// Takes the next byte.
     pub fn push(&mut self, byte: u8, out: &mut Vec<u8>) {
-        let grows = self.grows();
+        let before = self.growing();
         match &mut self.kind {
             Kind::Elements(reader) => reader.push(byte, out),
             Kind::Notation(reader) => reader.push(byte, out),
         }
-        self.n_turns += u64::from(!(grows && self.grows()));
+        self.n_turns += u64::from(before.is_none() || before != self.growing());
     }
 
-    fn grows(&self) -> bool {
-        matches!(&self.kind, Kind::Elements(reader) if reader.grows())
+    /// Where the text ends, if the next byte will most likely be put down and change nothing else.
+    fn growing(&self) -> Option<elements::Spot> {
+        match &self.kind {
+            Kind::Elements(reader) => Some(reader.spot()).filter(|spot| spot.grows()),
+            Kind::Notation(_) => None,
+        }
     }
 
     /// What `earlier`, from which this has come, was shorter by, if that is all that has changed.
     #[must_use]
     pub fn only_grown_since(&self, earlier: &Self) -> Option<Grown> {
         match &earlier.kind {
-            Kind::Elements(reader) if self.grows() && self.n_turns == earlier.n_turns => {
+            Kind::Elements(reader) if self.growing().is_some() && self.n_turns == earlier.n_turns => {
                 Some(Grown { held: reader.held().len(), key: reader.key().len() })
             }
             _ => None,

@@ -37,6 +37,13 @@ pub(super) enum Spot {
     Broken,
 }
 
+impl Spot {
+    /// Whether bytes are only put down here, until they are understood: keys and numbers may be long.
+    pub(super) fn grows(self) -> bool {
+        matches!(self, Self::Key | Self::Unclear)
+    }
+}
+
 /// An object or array of elements that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Open {
@@ -96,11 +103,6 @@ impl Reader {
     /// Bytes that were not understood yet; behind the arguments, those that belong to what follows.
     pub(super) fn held(&self) -> &[u8] {
         &self.held
-    }
-
-    /// Whether the next byte will most likely be put down and change nothing else: keys and numbers may be long.
-    pub(super) fn grows(&self) -> bool {
-        matches!(self.spot, Spot::Key | Spot::Unclear)
     }
 
     /// Shortens what has grown.
