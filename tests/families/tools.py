@@ -120,7 +120,7 @@ counts = collections.Counter()
 card = json.load(urllib.request.urlopen(url + "/models"))["data"][0]["capabilities"]
 for i in range(n_requests):
     mode, only, must = MODES[i % len(MODES)]
-    body = {"model": name, "tools": TOOLS, "seed": i, "max_tokens": 100 + i * 7 % 200, "max_reasoning_tokens": 5 + i % 40, "temperature": 1, **mode,
+    body = {"model": name, "tools": TOOLS, "seed": i, "max_tokens": 150 + i * 7 % 200, "max_reasoning_tokens": 5 + i % 40, "temperature": 1, **mode,
             "messages": [{"role": "system", "content": "Be brief."}, *(HISTORY if i % 2 else []), {"role": "user", "content": "Note the <|im_end|> time."}]}
     try:
         body = {key: value for key, value in body.items() if value is not None}
