@@ -131,7 +131,7 @@ impl Compiler {
     /// # Errors
     /// If llguidance cannot work with the vocabulary.
     pub fn new(vocab: &Vocab, budget: Budget) -> Result<Self, GrammarError> {
-        let capabilities = InferenceCapabilities { ff_tokens: true, ..Default::default() };
+        let capabilities = InferenceCapabilities { ff_tokens: vocab.is_canonical(), ..Default::default() };
         let mut factory = ParserFactory::new(vocab.env(), capabilities, &SlicedBiasComputer::json_slices())
             .map_err(|e| GrammarError::Grammar(e.to_string()))?;
         factory.quiet();

@@ -11,6 +11,11 @@ pub type TokenId = u32;
 pub trait Tokenizer: Send + Sync {
     /// Cuts `text` into tokens; with `special`, names of control tokens in it become those tokens.
     fn tokenize(&self, text: &[u8], special: bool) -> Vec<TokenId>;
+
+    /// Cuts text that follows other text: some tokenizers put a space before what stands first.
+    fn tokenize_inside(&self, text: &[u8]) -> Vec<TokenId> {
+        self.tokenize(text, false)
+    }
 }
 
 /// One entry of the vocabulary.
@@ -54,7 +59,7 @@ impl TokenizerEnv for Env {
 
     fn tokenize_bytes(&self, text: &[u8]) -> Vec<TokenId> {
         // Why: llguidance needs tokens whose bytes are exactly `text`; a tokenizer that adds or drops a space is no use.
-        let tokens = self.tokenizer.tokenize(text, false);
+        let tokens = self.tokenizer.tokenize_inside(text);
         if self.trie.decode(&tokens) == text { tokens } else { self.trie.greedy_tokenize(text) }
     }
 
@@ -90,12 +95,18 @@ impl Vocab {
             .collect();
         let trie = TokTrie::from(&TokRxInfo::new(n_tokens, first_end), &words).with_eos_tokens(&ends);
         let is_canonical =
-            PROBES.iter().all(|text| trie.decode(&tokenizer.tokenize(text.as_bytes(), false)) == text.as_bytes());
+            PROBES.iter().all(|text| trie.decode(&tokenizer.tokenize_inside(text.as_bytes())) == text.as_bytes());
         if !is_canonical {
             tracing::warn!("the tokenizer changes the text it is given; forced tokens are off");
         }
         let env = Arc::new(Env { trie, tokenizer: Arc::clone(&tokenizer), is_canonical });
         Ok(Self { tokens, ends, env, tokenizer })
+    }
+
+    /// Whether the tokenizer cuts texts as they are, so that tokens can be forced.
+    #[must_use]
+    pub fn is_canonical(&self) -> bool {
+        self.env.tokenize_is_canonical()
     }
 
     /// The number of tokens.

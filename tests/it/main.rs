@@ -42,6 +42,7 @@ mod structural_tags;
 mod structured_output;
 mod templates;
 mod thinking;
+mod tokenizers;
 mod tool_calling;
 mod triangle;
 mod walks;

@@ -14,6 +14,8 @@ struct LlamaTokenizer {
     model: Model,
     /// Names of tokens that stand for themselves, where words are found by `std::regex`.
     names: Option<Names>,
+    /// The tokens of a line end at the beginning, where a space is put before what stands first.
+    line_end: Option<Vec<TokenId>>,
 }
 
 impl Tokenizer for LlamaTokenizer {
@@ -23,6 +25,14 @@ impl Tokenizer for LlamaTokenizer {
         let pieces = self.names.as_ref().map_or_else(|| vec![text], |names| pieces(text, names));
         let tokens = pieces.into_iter().flat_map(|piece| vocab.tokenize(piece, false, special));
         tokens.filter_map(|token| TokenId::try_from(token.0).ok()).collect()
+    }
+
+    fn tokenize_inside(&self, text: &[u8]) -> Vec<TokenId> {
+        let behind = |line_end: &Vec<TokenId>| {
+            let tokens = self.tokenize(&[b"\n", text].concat(), false);
+            tokens.strip_prefix(line_end.as_slice()).map(<[TokenId]>::to_vec)
+        };
+        self.line_end.as_ref().and_then(behind).unwrap_or_else(|| self.tokenize(text, false))
     }
 }
 
@@ -53,7 +63,16 @@ pub(super) fn read(model: Model) -> Result<Vocab, VocabError> {
             vocab.tokens().filter(is_named).map(|token| vocab.token_to_piece(token, true, None)).collect();
         Names::new(&names)
     });
-    Vocab::new(tokens, ends, Arc::new(LlamaTokenizer { model, names }))
+    let mut tokenizer = LlamaTokenizer { model, names, line_end: None };
+    let bytes = |token: &TokenId| match tokens.get(*token as usize) {
+        Some(VocabToken::Text(bytes)) => bytes.as_slice(),
+        Some(VocabToken::Control(_)) | None => b"",
+    };
+    let probe = tokenizer.tokenize(b"abc", false);
+    if probe.iter().flat_map(bytes).ne(b"abc") {
+        tokenizer.line_end = Some(tokenizer.tokenize(b"\n", false));
+    }
+    Vocab::new(tokens, ends, Arc::new(tokenizer))
 }
 
 fn entry(model: Model, token: LlamaToken) -> VocabToken {
