@@ -76,8 +76,8 @@ struct Open {
     by_id: HashMap<String, Vec<usize>>,
     /// The first that has no result.
     first: usize,
-    /// Ids of those that have one.
-    answered: HashSet<String>,
+    /// How many results there are, by the id of their calls.
+    answered: HashMap<String, usize>,
 }
 
 struct Call {
@@ -108,7 +108,7 @@ impl Open {
             }
         };
         let call = self.calls[at].take()?;
-        self.answered.insert(call.id.clone());
+        *self.answered.entry(call.id.clone()).or_default() += 1;
         if result.tool_call_id.is_none() {
             self.by_id.get_mut(&call.id)?.retain(|other| *other != at);
         }
@@ -118,8 +118,8 @@ impl Open {
 
     /// Nothing else may stand before the results.
     fn close(&mut self) -> Result<(), ApiError> {
-        // A result answers all calls of its id, unless each has its own.
-        let is_open = |call: &&Call| !call.is_legacy && !self.answered.contains(&call.id);
+        // One result answers all calls of its id; of several, each answers one.
+        let is_open = |call: &&Call| !call.is_legacy && self.answered.get(&call.id) != Some(&1);
         let open: Vec<&str> = self.calls.iter().flatten().filter(is_open).map(|call| call.id.as_str()).collect();
         if open.is_empty() {
             *self = Self::default();

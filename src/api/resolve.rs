@@ -31,7 +31,7 @@ pub(super) fn resolve(wire: &mut ChatRequest, registry: &Registry) -> Result<Vec
         match tool {
             ChatTool::Function { function } => fill(function, registry, &mut used, &mut room)?,
             ChatTool::Custom { .. } => {}
-            ChatTool::Registered { name, version } => {
+            ChatTool::Registered { name, version, .. } => {
                 let entry = registry.get(Kind::Tool, name, *version)?;
                 let param = format!("tools[{i}].name");
                 let entry = entry.ok_or_else(|| ApiError::unknown_entry(&param, Kind::Tool, name, *version))?;

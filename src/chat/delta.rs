@@ -50,6 +50,8 @@ pub struct SplitOptions {
     pub around: (Vec<u8>, Vec<u8>),
     /// Tags that the model may write around content behind a thought, which are no part of it.
     pub wrapper: Option<Wrapper>,
+    /// Whether the prompt has ended a thought already.
+    pub is_behind_thought: bool,
     /// Texts at which content ends; never part of it.
     pub stop: Vec<String>,
 }

@@ -16,6 +16,12 @@ impl Wrapper {
         WRAPPERS.into_iter().find(|wrapper| source.contains(wrapper.open) && source.contains(wrapper.close))
     }
 
+    /// Both tags.
+    #[must_use]
+    pub fn tags(self) -> [&'static str; 2] {
+        [self.open, self.close]
+    }
+
     /// `before`, which stands before a text, without the tag that opens it.
     pub(super) fn before<'t>(&self, before: &'t str) -> &'t str {
         before.trim_end().strip_suffix(self.open).unwrap_or(before)

@@ -185,7 +185,8 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         let message = format!("'{param}' cannot stand beside 'tools' that may be called");
         return Err(PrepareError::Constraint { param: param.clone(), message });
     }
-    let Rendered { prompt, shows_schema, preamble, thinking, format } = render(&request, &shown, model)?;
+    let Rendered { prompt, shows_schema, preamble, thinking, is_behind_thought, format } =
+        render(&request, &shown, model)?;
     // Why: what the format begins with is a part of the answer, and no thought.
     let is_own = |preamble: &Preamble| match (&answer, &preamble.open) {
         (Some(Bound::Parts(parts, _)), Some(open)) => format.text.0.is_empty() && parts.may_begin_with(open),
@@ -201,8 +202,10 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     let grammar = spec.as_ref().map(|spec| compile(spec, &request, answer.as_ref(), model.compiler)).transpose()?;
     // Why: no marker leaks, and no turn is faked, in answers that nothing binds either.
     let free = grammar.is_none().then(|| {
-        let marks = preamble.iter().flat_map(|preamble| preamble.open.iter().chain([&preamble.close]));
-        Arc::new(Mask::of_text(model.vocab, &marks.map(Vec::as_slice).collect::<Vec<_>>()))
+        let thought = preamble.iter().flat_map(|preamble| preamble.open.iter().chain([&preamble.close]));
+        let tags = model.template.wrapper().map(|wrapper| wrapper.tags().map(|tag| model.vocab.wire_of(tag)));
+        let marks: Vec<&[u8]> = thought.chain(tags.iter().flatten()).map(Vec::as_slice).collect();
+        Arc::new(Mask::of_text(model.vocab, &marks))
     });
     let max_tokens = request.max_tokens.unwrap_or(n_room).min(n_room);
     if model.closes
@@ -231,7 +234,17 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         prompt,
         grammar,
         free,
-        split: SplitOptions { format, encodings, calls_follow_text, preamble, keeps_spaces, around, wrapper, stop },
+        split: SplitOptions {
+            format,
+            encodings,
+            calls_follow_text,
+            preamble,
+            keeps_spaces,
+            around,
+            wrapper,
+            is_behind_thought,
+            stop,
+        },
         checks,
         sampling: request.sampling,
         max_tokens,

@@ -21,6 +21,8 @@ pub(super) struct Rendered {
     pub(super) preamble: Option<Preamble>,
     /// How thinking is marked there.
     pub(super) thinking: Option<Thinking>,
+    /// Whether the prompt has ended a thought.
+    pub(super) is_behind_thought: bool,
     /// How it writes calls.
     pub(super) format: Arc<ToolFormat>,
 }
@@ -30,6 +32,7 @@ struct Text {
     tokens: Vec<TokenId>,
     preamble: Option<Preamble>,
     thinking: Option<Thinking>,
+    is_behind_thought: bool,
     /// Whether calls are written as the template's are, or as the generic ones.
     is_own: bool,
 }
@@ -50,7 +53,8 @@ pub(super) fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Re
     };
     let done = |text: Text, shows_schema: bool| {
         let format = Arc::clone(if text.is_own { model.native } else { model.generic });
-        Rendered { prompt: text.tokens, shows_schema, preamble: text.preamble, thinking: text.thinking, format }
+        let Text { tokens: prompt, preamble, thinking, is_behind_thought, .. } = text;
+        Rendered { prompt, shows_schema, preamble, thinking, is_behind_thought, format }
     };
     if note.is_none() || !model.shows_schema {
         return Ok(done(with(false)?, true));
@@ -116,5 +120,6 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         // The template has begun to think, whatever it was told.
         tokens.extend(model.vocab.tokenize(&format!("\n{}\n\n", thinking.close()), true));
     }
-    Ok(Text { tokens, preamble, thinking, is_own })
+    let is_behind_thought = thinking.is_some() && preamble.is_none() && !has_begun;
+    Ok(Text { tokens, preamble, thinking, is_behind_thought, is_own })
 }

@@ -23,7 +23,7 @@ impl Mask {
         for token in (0..).take(n_tokens) {
             let is_mark = || {
                 let wire = vocab.wire(token);
-                marks.iter().any(|mark| mark.windows(wire.len()).any(|window| window == &*wire))
+                !wire.is_empty() && marks.iter().any(|mark| mark.windows(wire.len()).any(|window| window == &*wire))
             };
             if !vocab.bytes(token).is_empty() || vocab.is_end(token) || is_mark() {
                 mask.allow_token(token);

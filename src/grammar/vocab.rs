@@ -213,6 +213,12 @@ impl Vocab {
         self.tokenizer.tokenize(text.as_bytes(), special)
     }
 
+    /// Cuts text that stands inside an answer: the tokens' bytes are the text's.
+    #[must_use]
+    pub fn tokenize_inside(&self, text: &str) -> Vec<TokenId> {
+        self.env.tokenize_bytes(text.as_bytes())
+    }
+
     pub(super) fn env(&self) -> &TokEnv {
         &self.env
     }

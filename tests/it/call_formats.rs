@@ -139,6 +139,7 @@ fn every_beginning_ends(
             keeps_spaces: false,
             around: format.text.clone(),
             wrapper: None,
+            is_behind_thought: false,
             stop: Vec::new(),
         };
         let has_text = text.is_empty() || !before.is_empty();

@@ -115,6 +115,7 @@ fn read(
         keeps_spaces: false,
         around: format.text.clone(),
         wrapper: None,
+        is_behind_thought: false,
         stop: Vec::new(),
     };
     let tokens = tokens_of(text, vocab);

@@ -93,6 +93,7 @@ pub(super) fn triangle(source: &str) -> Option<Result<(), String>> {
         keeps_spaces: false,
         around: format.text.clone(),
         wrapper: None,
+        is_behind_thought: false,
         stop: Vec::new(),
     };
     let said = take_apart(&tokens[..n_whole], &vocab, &options);

@@ -24,6 +24,9 @@ pub enum ChatTool {
         /// The newest if it is not said.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u32>,
+        /// Fields that nothing here knows.
+        #[serde(skip)]
+        unknown: Vec<String>,
     },
 }
 
@@ -42,7 +45,7 @@ impl ChatTool {
         match self {
             Self::Function { function } => &function.unknown,
             Self::Custom { custom } => &custom.unknown,
-            Self::Registered { .. } => &[],
+            Self::Registered { unknown, .. } => unknown,
         }
     }
 
@@ -161,6 +164,7 @@ pub(super) fn read_tool(item: &Item<'_>) -> Result<ChatTool, FieldError> {
         "registered" => Ok(ChatTool::Registered {
             name: read_name(&f.required("name")?, MAX_NAME)?,
             version: f.get("version").map(|version| read_version(&version)).transpose()?,
+            unknown: f.unknown(),
         }),
         _ => {
             let mut function = read_function(&f.required("function")?)?;

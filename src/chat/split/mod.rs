@@ -94,7 +94,7 @@ impl Split {
             id: None,
             transcoder: None,
             translated: Vec::new(),
-            unwrap: None,
+            unwrap: options.wrapper.filter(|_| options.is_behind_thought).map(Unwrap::new),
             options,
         }
     }

@@ -129,7 +129,7 @@ fn refusal(error: &SchemaError) -> Refusal {
 /// Breaks a valid value off at several places, and ends it there.
 fn close(text: &str, document: &Document, compiled: &Compiled, vocab: &Vocab, outcome: &mut Outcome) {
     let Ok(check) = Check::of(document) else { return };
-    let tokens = vocab.tokenize(text, false);
+    let tokens = vocab.tokenize_inside(text);
     let places = [0, 1, tokens.len() / 4, tokens.len() / 2, tokens.len() * 3 / 4, tokens.len().saturating_sub(1)];
     let mut matcher = compiled.matcher();
     let mut before = Vec::new();
@@ -169,7 +169,7 @@ fn walk(test: &Test, text: &str, compiled: &Compiled, vocab: &Vocab, outcome: &m
     outcome.is_guarded |= matcher.is_guarded();
     let mut n_bytes = 0;
     let mut stopped = None;
-    for token in vocab.tokenize(text, false) {
+    for token in vocab.tokenize_inside(text) {
         let started = ThreadTime::now();
         let mask = match matcher.mask() {
             Ok(mask) => mask,

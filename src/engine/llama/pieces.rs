@@ -37,15 +37,17 @@ impl Names {
     }
 }
 
-/// `text` in pieces. Long text is cut where lines end, which makes no difference to its tokens; else before a word, and
+/// `text` in pieces. Long text is cut where lines end, which makes hardly a difference to its tokens; else before a word, and
 /// only within words that are too long themselves wherever it must be. What is no UTF-8 stays whole.
 pub(super) fn pieces<'t>(text: &'t [u8], names: &Names) -> Vec<&'t [u8]> {
     let mut pieces = Vec::new();
+    if text.len() > MAX_BYTES && std::str::from_utf8(text).is_err() {
+        return vec![text];
+    }
     let mut rest = text;
-    while rest.len() > MAX_BYTES
-        && let Ok(characters) = std::str::from_utf8(rest)
-    {
-        let n = (0..=MAX_BYTES).rev().find(|n| characters.is_char_boundary(*n)).unwrap_or(0);
+    while rest.len() > MAX_BYTES {
+        let begins = |n: &usize| rest[*n] & 0xC0 != 0x80;
+        let n = (1..=MAX_BYTES).rev().find(begins).unwrap_or(MAX_BYTES);
         let (piece, behind) = rest.split_at(names.spare(rest, place(&rest[..n])));
         pieces.push(piece);
         rest = behind;
