@@ -1,5 +1,6 @@
 //! Request → Prepared: every 4xx that a body's meaning can cause is found here, before a token is drawn.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,12 +175,14 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     let tools = read(&request.tools)?;
     // Why all of them: a list that stays the same is in the prompt's cache, whatever may be called of it.
     let others = read(&request.other_tools)?;
-    let of = |list: &[RequestTool], tools: &[Tool]| -> Vec<(usize, Tool)> {
-        list.iter().zip(tools).map(|(asked, tool)| (asked.index, tool.clone())).collect()
+    let shown = if others.is_empty() {
+        Cow::Borrowed(tools.as_slice())
+    } else {
+        let asked = request.tools.iter().chain(&request.other_tools);
+        let mut all: Vec<(usize, &Tool)> = asked.map(|tool| tool.index).zip(tools.iter().chain(&others)).collect();
+        all.sort_by_key(|(index, _)| *index);
+        Cow::Owned(all.into_iter().map(|(_, tool)| tool.clone()).collect())
     };
-    let mut shown = [of(&request.tools, &tools), of(&request.other_tools, &others)].concat();
-    shown.sort_by_key(|(index, _)| *index);
-    let shown: Vec<Tool> = shown.into_iter().map(|(_, tool)| tool).collect();
     let answer = read_output(&request.output, model)?;
     if let (Output::Matching { param, .. }, false) = (&request.output, tools.is_empty()) {
         let message = format!("'{param}' cannot stand beside 'tools' that may be called");

@@ -18,15 +18,14 @@ impl Mask {
     /// in `marks`, texts as [`Vocab::wire_of`] has them.
     #[must_use]
     pub fn of_text(vocab: &Vocab, marks: &[&[u8]]) -> Self {
-        let n_tokens = vocab.n_tokens();
-        let mut mask = SimpleVob::alloc(n_tokens);
-        for token in (0..).take(n_tokens) {
-            let is_mark = || {
-                let wire = vocab.wire(token);
-                !wire.is_empty() && marks.iter().any(|mark| mark.windows(wire.len()).any(|window| window == &*wire))
-            };
-            if !vocab.bytes(token).is_empty() || vocab.is_end(token) || is_mark() {
-                mask.allow_token(token);
+        let mut mask = SimpleVob::alloc(vocab.n_tokens());
+        mask.set_all(true);
+        for token in vocab.without_text() {
+            let wire = vocab.wire(*token);
+            let is_mark =
+                !wire.is_empty() && marks.iter().any(|mark| mark.windows(wire.len()).any(|window| window == &*wire));
+            if !vocab.is_end(*token) && !is_mark {
+                mask.disallow_token(*token);
             }
         }
         Self(mask)

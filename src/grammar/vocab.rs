@@ -42,6 +42,8 @@ pub enum VocabError {
 pub struct Vocab {
     tokens: Vec<VocabToken>,
     ends: Vec<TokenId>,
+    /// Tokens without bytes of their own.
+    without_text: Vec<TokenId>,
     env: TokEnv,
     tokenizer: Arc<dyn Tokenizer>,
 }
@@ -100,7 +102,12 @@ impl Vocab {
             tracing::warn!("the tokenizer changes the text it is given; forced tokens are off");
         }
         let env = Arc::new(Env { trie, tokenizer: Arc::clone(&tokenizer), is_canonical });
-        Ok(Self { tokens, ends, env, tokenizer })
+        let has_none = |entry: &VocabToken| match entry {
+            VocabToken::Text(bytes) => bytes.is_empty(),
+            VocabToken::Control(_) => true,
+        };
+        let without_text = (0..).zip(&tokens).filter_map(|(token, entry)| has_none(entry).then_some(token)).collect();
+        Ok(Self { tokens, ends, without_text, env, tokenizer })
     }
 
     /// Whether the tokenizer cuts texts as they are, so that tokens can be forced.
@@ -122,6 +129,11 @@ impl Vocab {
             Some(VocabToken::Text(bytes)) => bytes,
             Some(VocabToken::Control(_)) | None => &[],
         }
+    }
+
+    /// The tokens that add no bytes to an answer.
+    pub(super) fn without_text(&self) -> &[TokenId] {
+        &self.without_text
     }
 
     /// Whether `token` ends an answer.

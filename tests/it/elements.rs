@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
 use crate::support::formats::{encodings, formats, take_apart, tokens_of, wander};
-use crate::support::strategies::{schema, value};
+use crate::support::strategies::{object, schema, value};
 
 /// A tool, and what may be called.
 struct Case<'a> {
@@ -158,13 +158,6 @@ fn arguments_are_enforced_exactly() {
     let asked = std::env::var("DRAWPLATE_RANDOM_SCHEMAS").ok().and_then(|n| n.parse().ok());
     let config =
         Config { cases: asked.unwrap_or(600), failure_persistence: None, max_shrink_iters: 1000, ..Config::default() };
-    let object = |schema: Value| match schema {
-        Value::Object(mut map) => {
-            map.insert("type".into(), "object".into());
-            Value::Object(map)
-        }
-        other => json!({"type": "object", "additionalProperties": other}),
-    };
     let objects = value().prop_map(|value| if value.is_object() { value } else { json!({"a": value}) });
     let objects = proptest::collection::vec(objects, 6);
     let strategy = (schema().prop_map(object), objects, 0..formats.len());

@@ -16,20 +16,9 @@ use serde_json::{Value, json};
 use drawplate::chat::SplitOptions;
 
 use crate::support::formats::{encodings, formats, take_apart, take_apart_by, wander};
-use crate::support::strategies::schema;
+use crate::support::strategies::{object, schema};
 
 const N_CASES: u32 = 400;
-
-/// An object's schema.
-fn object(schema: Value) -> Value {
-    match schema {
-        Value::Object(mut map) => {
-            map.insert("type".into(), "object".into());
-            Value::Object(map)
-        }
-        other => json!({"type": "object", "additionalProperties": other}),
-    }
-}
 
 /// A random model that may or must call, where `schema` may bind the answer instead.
 fn walk(

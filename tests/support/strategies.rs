@@ -28,6 +28,17 @@ pub(crate) fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// `schema` as that of an object, as a tool's arguments have it.
+pub(crate) fn object(schema: Value) -> Value {
+    match schema {
+        Value::Object(mut map) => {
+            map.insert("type".into(), "object".into());
+            Value::Object(map)
+        }
+        other => json!({"type": "object", "additionalProperties": other}),
+    }
+}
+
 /// A schema out of all keywords of 2020-12; every fourth has definitions.
 pub(crate) fn schema() -> impl Strategy<Value = Value> {
     prop_oneof![3 => without_definitions(), 1 => with_definitions()]
