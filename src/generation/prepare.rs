@@ -14,7 +14,7 @@ use super::request::{Output, Request, RequestTool, TextRule, ToolInput};
 use crate::chat::{ChatTemplate, SplitOptions, TemplateError, Thinking, input_schema};
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::cfg::{Cfg, CfgError};
-use crate::grammar::structure::{Format, FormatError, Judge, Parts};
+use crate::grammar::structure::{Format, FormatError, Judge, PartSchema, Parts};
 use crate::grammar::{self, Compiled, Compiler, GrammarError, Mask, Prose, Report, Spec, TokenId, Vocab};
 use crate::guard::{Check, Encoding, Preamble};
 use crate::schema::pattern::{self, Lang};
@@ -223,7 +223,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         Some(grammar) if request.wants_report => Some(reports(&request, &tools, answer.as_ref(), grammar)?),
         _ => None,
     };
-    let checks = checks(&request, &tools, answer.as_ref())?;
+    let checks = checks(&request, &tools, answer.as_ref(), grammar.as_deref())?;
     let wrapper = model.template.wrapper().filter(|_| matches!(request.output, Output::Text));
     let keeps_spaces = matches!(request.output, Output::Matching { .. });
     let around = format.text.clone();
@@ -381,7 +381,7 @@ fn read_output(output: &Output, model: &Model<'_>) -> Result<Option<Bound>, Prep
 fn read_parts(format: &Format, model: &Model<'_>) -> Result<Bound, PrepareError> {
     let parts =
         Parts::of(format).map_err(|FormatError { at, message }| PrepareError::Constraint { param: at, message })?;
-    let document = |(at, schema): &(String, Value)| {
+    let document = |PartSchema { at, schema, .. }: &PartSchema| {
         Document::parse_with(schema.clone(), model.limits, Arc::clone(model.store))
             .map(Arc::new)
             .map_err(|error| PrepareError::Schema { part: Part::Value(at.clone()), error })
@@ -485,7 +485,12 @@ fn part_of_output(output: &Output) -> Part {
     })
 }
 
-fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<Checks, PrepareError> {
+fn checks(
+    request: &Request,
+    tools: &[Tool],
+    answer: Option<&Bound>,
+    grammar: Option<&Compiled>,
+) -> Result<Checks, PrepareError> {
     let check = |part: Part, document: &Document| {
         Check::of(document).map(Arc::new).map_err(|error| PrepareError::Schema { part, error: error.into() })
     };
@@ -500,9 +505,11 @@ fn checks(request: &Request, tools: &[Tool], answer: Option<&Bound>) -> Result<C
     };
     let parts = match answer {
         Some(Bound::Parts(parts, documents)) => {
-            let of = |(document, (at, _)): (&Arc<Document>, &(String, Value))| check(Part::Value(at.clone()), document);
+            let of =
+                |(document, schema): (&Arc<Document>, &PartSchema)| check(Part::Value(schema.at.clone()), document);
             let checks = documents.iter().zip(&parts.schemas).map(of).collect::<Result<_, _>>()?;
-            Some(Judge::new(parts, checks))
+            let encodings = grammar.map(|grammar| &grammar.encodings);
+            Some(Judge::new(parts, checks, encodings.unwrap_or(&HashMap::new())))
         }
         _ => None,
     };

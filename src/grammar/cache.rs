@@ -9,7 +9,7 @@ use lru::LruCache;
 use sha2::{Digest, Sha256};
 
 use super::lower::Thrift;
-use super::{KeyOrder, Spec, Spellings, Style, Texts};
+use super::{KeyOrder, NamedSchema, Spec, Spellings, Style, Texts};
 use crate::guard::Form;
 use crate::schema::Document;
 
@@ -24,7 +24,7 @@ impl Key {
     /// The key of a whole grammar.
     pub(super) fn of(spec: &Spec) -> Self {
         let mut hasher = Hasher::default();
-        hasher.form(spec.style, spec.calls.as_ref().and_then(|calls| calls.form.as_ref()));
+        hasher.style(spec.style);
         hasher.part(spec.lark.as_bytes());
         for (name, lark) in &spec.grammars {
             hasher.part(name.as_bytes());
@@ -39,9 +39,13 @@ impl Key {
             let bounds: Vec<Option<usize>> = parts.structure.texts.iter().map(|text| text.max_chars).collect();
             hasher.part(format!("{bounds:?}").as_bytes());
         }
-        for (name, document) in &spec.schemas {
+        let mut last = None;
+        for NamedSchema { name, document, form } in &spec.schemas {
             hasher.part(name.as_bytes());
             hasher.document(document);
+            // Why not each: all tools of a request have the same.
+            let is_same = last.replace(form) == Some(form);
+            if is_same { hasher.part(b"=") } else { hasher.form(form.as_ref()) }
         }
         hasher.finish()
     }
@@ -49,7 +53,8 @@ impl Key {
     /// The key of one schema.
     pub(super) fn of_piece(document: &Document, (style, form): (Style, Option<&Form>), thrift: Thrift) -> Self {
         let mut hasher = Hasher::default();
-        hasher.form(style, form);
+        hasher.style(style);
+        hasher.form(form);
         hasher.part(&[u8::from(thrift == Thrift::Strict)]);
         hasher.document(document);
         hasher.finish()
@@ -69,8 +74,11 @@ impl Hasher {
         self.hash.update(bytes);
     }
 
-    fn form(&mut self, Style { order, spelling }: Style, form: Option<&Form>) {
+    fn style(&mut self, Style { order, spelling }: Style) {
         self.part(&[u8::from(order == KeyOrder::Any), u8::from(spelling == Spellings::Any)]);
+    }
+
+    fn form(&mut self, form: Option<&Form>) {
         // Why its debugging form: it has all fields, and there is nothing else that has.
         self.part(format!("{form:?}").as_bytes());
     }

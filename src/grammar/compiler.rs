@@ -15,7 +15,7 @@ use super::cache::{Cache, Key};
 use super::close::{self, Answer, PartsCloser};
 use super::lower::Thrift;
 use super::piece::{Grammar, Piece};
-use super::spec::{ALONE, ANSWER, Call, Spec, Style, Texts};
+use super::spec::{ALONE, ANSWER, Call, NamedSchema, Spec, Style, Texts};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab};
 use crate::guard::{Encoding, Form, Frame, Opening, Places, Structured};
@@ -204,7 +204,7 @@ impl Compiler {
             pristine,
             warm: Warm::new(&self.kept),
             encodings,
-            findings: spec.schemas.iter().map(|(name, document)| (name.clone(), Findings::of(document))).collect(),
+            findings: spec.schemas.iter().map(|one| (one.name.clone(), Findings::of(&one.document))).collect(),
             compile_time: started.elapsed(),
             cheapest: OnceLock::new(),
             least_tokens: usize::try_from(least_bytes.div_ceil(longest_token)).unwrap_or(usize::MAX),
@@ -213,9 +213,8 @@ impl Compiler {
 
     /// The schemas of `spec`, each by itself.
     fn pieces(&self, spec: &Spec, thrift: Thrift, deadline: &Deadline) -> Result<Pieces, GrammarError> {
-        let form = spec.calls.as_ref().and_then(|calls| calls.form.as_ref());
-        let one = |(name, document): &(String, Arc<Document>)| {
-            let form = (spec.style, form.filter(|_| name != ANSWER));
+        let one = |NamedSchema { name, document, form }: &NamedSchema| {
+            let form = (spec.style, form.as_ref());
             let piece = match spec.schemas.len() {
                 // Why: the grammar of a schema that stands alone is kept itself.
                 1 => Piece::of(document, form, thrift, deadline).map(Arc::new),
@@ -366,7 +365,8 @@ fn places(spec: &Spec, pieces: &Pieces) -> Places {
     let structure = match &spec.text {
         Some(Texts::Parts(parts)) => {
             let watches = parts.named().filter_map(|name| Some(Arc::clone(&pieces.get(name.as_str())?.watches)));
-            let (structure, watches) = (Arc::clone(&parts.structure), watches.collect());
+            let encoding = |name: &str| pieces.get(name)?.grammar.encoding();
+            let (structure, watches) = (parts.encoded(encoding), watches.collect());
             Some(Structured { structure, watches, n_before: spec.around.0.len() })
         }
         _ => None,
@@ -399,10 +399,13 @@ fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
         Texts::In(lang) => close::Text::within(lang),
         Texts::Derived(cfg) => Some(close::Text::Derived(Arc::clone(cfg))),
         Texts::Parts(parts) => {
-            let value =
-                |name: String| pieces.get(name.as_str()).map(|piece| (Arc::clone(&piece.closer), piece.least_bytes));
+            let value = |name: String| {
+                let (closer, encoding) = find(&name)?;
+                Some((close::Arguments { closer, encoding }, pieces.get(name.as_str())?.least_bytes))
+            };
             let values = parts.named().filter_map(value).collect();
-            Some(close::Text::Parts(Box::new(PartsCloser::new(Arc::clone(parts), values))))
+            let structure = parts.encoded(|name| pieces.get(name)?.grammar.encoding());
+            Some(close::Text::Parts(Box::new(PartsCloser::new(Arc::clone(parts), structure, values))))
         }
     });
     let value = find(ANSWER).map(|(closer, _)| closer);

@@ -41,6 +41,6 @@ pub use matcher::{Mask, Matcher, MatcherError, Verdict};
 pub use piece::INPUT;
 pub use report::{Fate, KeywordFate, Report, examine, report};
 
-pub use spec::{ANSWER, Call, Calls, KeyOrder, Prose, Spec, Spellings, Style, Texts};
+pub use spec::{ANSWER, Call, Calls, KeyOrder, NamedSchema, Prose, Spec, Spellings, Style, Texts};
 pub use vocab::{TokenId, Tokenizer, Vocab, VocabError, VocabToken};
 pub use vocab_file::VocabFileError;

@@ -10,6 +10,7 @@ use super::emit::emit;
 use super::least::{Least, least};
 use super::lower::{Thrift, lower};
 use super::rules::Rules;
+use super::shape::Shape;
 use super::watching::watch;
 use super::{lark, notation};
 use crate::guard::{Check, Encoding, Form, MAX_NESTING, Watches};
@@ -89,8 +90,12 @@ impl Piece {
             }
         };
         let Some(grammar) = grammar else {
-            let why = "every value would have to hold another without end".to_owned();
-            return Err(refused(ErrorKind::Unsatisfiable(why)));
+            let is_object = |id| matches!(shapes.get(id), Shape::Object(_));
+            let why = match form.is_some() && !elements::alternatives(&shapes).into_iter().any(is_object) {
+                true => "only objects can be written in this format, and the schema allows none",
+                false => "every value would have to hold another without end",
+            };
+            return Err(refused(ErrorKind::Unsatisfiable(why.to_owned())));
         };
         let Least { n_bytes: least_bytes, depth } = least(&shapes);
         if depth > MAX_NESTING as u64 {

@@ -14,7 +14,7 @@ pub struct Spec {
     /// Lark text with a rule `start`.
     pub lark: String,
     /// The schemas that it names.
-    pub schemas: Vec<(String, Arc<Document>)>,
+    pub schemas: Vec<NamedSchema>,
     /// Lark grammars that it names, by the name.
     pub grammars: Vec<(String, String)>,
     /// The calls that an answer may hold.
@@ -29,6 +29,17 @@ pub struct Spec {
     pub preamble: Option<Preamble>,
     /// What the schemas leave open about the text of values.
     pub style: Style,
+}
+
+/// A schema that a grammar names.
+#[derive(Clone, Debug)]
+pub struct NamedSchema {
+    /// The name.
+    pub name: String,
+    /// The schema.
+    pub document: Arc<Document>,
+    /// How its values are written, where they are not written as JSON.
+    pub form: Option<Form>,
 }
 
 /// Texts that an answer may be.
@@ -57,8 +68,6 @@ pub struct Calls {
     pub end: Frame,
     /// Where free text may stand.
     pub prose: Prose,
-    /// How arguments are written, where they are not written as JSON.
-    pub form: Option<Form>,
     /// Every kind of call.
     pub each: Vec<Call>,
 }
@@ -119,7 +128,7 @@ impl Spec {
     /// An answer that is one value of `document`.
     #[must_use]
     pub fn value(document: Arc<Document>) -> Self {
-        Self { schemas: vec![(ANSWER.to_owned(), document)], ..Self::lark(ALONE) }
+        Self { schemas: vec![NamedSchema::answer(document)], ..Self::lark(ALONE) }
     }
 
     /// An answer that the grammar `lark` derives.
@@ -136,6 +145,14 @@ impl Spec {
             preamble: None,
             style: Style::default(),
         }
+    }
+}
+
+impl NamedSchema {
+    /// The schema of a whole answer, or of what stands in it in place of calls.
+    #[must_use]
+    pub fn answer(document: Arc<Document>) -> Self {
+        Self { name: ANSWER.to_owned(), document, form: None }
     }
 }
 

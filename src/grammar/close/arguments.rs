@@ -49,9 +49,13 @@ impl Arguments {
             let rest = transcoder.write(&reading, &ending, tail)?;
             // Why read again: a text may hold what closes its element, or read like JSON.
             let whole = [text, &rest].concat();
-            let written = read(encoding, &whole);
+            let mut written = read(encoding, &whole);
             let value = |json: &[u8]| parse(std::str::from_utf8(json).ok()?).ok();
-            let is_it = written.behind.is_some_and(|behind| behind == tail)
+            let is_over = match tail {
+                [] => written.transcoder.finish(&mut written.json),
+                _ => written.behind.is_some_and(|behind| behind == tail),
+            };
+            let is_it = is_over
                 && value(&written.json).is_some_and(|it| Some(it) == value(&[so_far.as_slice(), &ending].concat()));
             is_it.then_some(rest)
         })

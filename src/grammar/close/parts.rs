@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 
 use llguidance::derivre::RegexAst;
 
-use super::{ASSUMED_LONGEST, Closer, scalar};
+use super::{ASSUMED_LONGEST, Arguments, scalar};
 use crate::grammar::cfg;
 use crate::grammar::structure::{Parts, ended};
-use crate::guard::{Position, Text};
+use crate::guard::{Position, Structure, Text};
 
 /// Finds endings for the answers of one format.
 pub(in crate::grammar) struct PartsCloser {
     parts: Arc<Parts>,
-    /// For the JSON of each schema, with the fewest bytes that it takes.
-    values: Vec<(Arc<Closer>, u64)>,
+    /// Where the parts stand.
+    structure: Arc<Structure>,
+    /// For the values of each schema, with the fewest bytes that they take in JSON.
+    values: Vec<(Arguments, u64)>,
     /// The shortest way to the end from each node.
     ways: Vec<Option<Way>>,
     /// What ends texts that are not free, by the text and its stop.
@@ -45,18 +47,21 @@ enum Step {
 
 /// What may be put into a text that cannot end as it stands.
 const FILLERS: [&str; 4] = ["", " ", "\n", "x"];
+/// Bytes of what follows a value that are looked at to find its end: more than what opens an element has.
+const MAX_TAIL: usize = 64;
 /// How long all schemas may be looked through, before the first answer.
 const MAX_LOOKED: Duration = Duration::from_millis(300);
 
 impl PartsCloser {
-    pub(in crate::grammar) fn new(parts: Arc<Parts>, values: Vec<(Arc<Closer>, u64)>) -> Self {
+    /// Finds endings for answers of `parts`, which stand as `structure` says; `values` are those of its schemas.
+    pub(in crate::grammar) fn new(parts: Arc<Parts>, structure: Arc<Structure>, values: Vec<(Arguments, u64)>) -> Self {
         let ways = ways(&parts, &values);
-        Self { parts, values, ways, ends: Mutex::new(HashMap::new()) }
+        Self { parts, structure, values, ways, ends: Mutex::new(HashMap::new()) }
     }
 
     /// The bytes of a short valid ending of `text`; `None` if none is known.
     pub(super) fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
-        let structure = &self.parts.structure;
+        let structure = &self.structure;
         let is_whole = |ending: &[u8]| {
             let whole = [text, ending].concat();
             std::str::from_utf8(&whole).is_ok() && structure.read(&whole, |_| ())
@@ -65,8 +70,10 @@ impl PartsCloser {
         match position {
             Position::Node(node) => self.lead_on_from(text, Vec::new(), node).filter(|ending| is_whole(ending)),
             Position::Value { value, start, next } => {
-                let ending = self.values.get(value)?.0.close(&text[start..])?;
-                self.lead_on_from(text, ending, next).filter(|ending| is_whole(ending))
+                let ended = self.end_value(value, &text[start..], next);
+                ended
+                    .into_iter()
+                    .find_map(|(ending, node)| self.lead_on_from(text, ending, node).filter(|ending| is_whole(ending)))
             }
             Position::Text { text: id, start, .. } => {
                 let mut ends = self.ends_of(id);
@@ -90,9 +97,9 @@ impl PartsCloser {
         let dearest = (0..self.ways.len()).max_by_key(|node| self.ways[*node].map_or(0, |way| way.cost));
         let around = dearest.and_then(|node| self.lead_on_from(b"", Vec::new(), node));
         let around = around.map_or(ASSUMED_LONGEST, |ending| n_tokens(&ending));
-        let value = |(closer, _): &(Arc<Closer>, u64)| match started.elapsed() > MAX_LOOKED {
+        let value = |(arguments, _): &(Arguments, u64)| match started.elapsed() > MAX_LOOKED {
             true => ASSUMED_LONGEST,
-            false => closer.longest(&n_tokens),
+            false => arguments.longest(&n_tokens),
         };
         let is_free = self.parts.langs.iter().all(Option::is_none);
         let text = if is_free { 0 } else { ASSUMED_LONGEST };
@@ -101,7 +108,7 @@ impl PartsCloser {
 
     /// `ending` and the shortest way from `node`, to which it leads behind `text`.
     fn lead_on_from(&self, text: &[u8], ending: Vec<u8>, mut node: usize) -> Option<Vec<u8>> {
-        let structure = &self.parts.structure;
+        let structure = &self.structure;
         let mut whole = [text, &ending].concat();
         loop {
             let n = whole.len();
@@ -112,8 +119,9 @@ impl PartsCloser {
                     node = next;
                 }
                 Step::Value(value, next) => {
-                    whole.extend(self.values.get(value)?.0.close(b"")?);
-                    node = next;
+                    let (ending, behind) = self.end_value(value, b"", next).into_iter().next()?;
+                    whole.extend(ending);
+                    node = behind;
                 }
                 Step::Text(id, stop) => {
                     let (_, n_back) = structure.nodes[node].text?;
@@ -140,9 +148,36 @@ impl PartsCloser {
         }
     }
 
+    /// Endings of a value of which `begun` is there, each with the node that it leads to: to `next`, or behind some of what
+    /// stands there, where only that says that the value is over.
+    fn end_value(&self, value: usize, begun: &[u8], next: usize) -> Vec<(Vec<u8>, usize)> {
+        let Some((arguments, _)) = self.values.get(value) else { return Vec::new() };
+        if self.structure.encoding(value).is_none() {
+            return arguments.close(begun, b"").map(|ending| (ending, next)).into_iter().collect();
+        }
+        // Why: what has begun as what follows need not be on the shortest way.
+        let begun_tails = (1..=begun.len().min(MAX_TAIL)).filter_map(|n| {
+            let tail = &begun[begun.len() - n..];
+            Some((tail, self.structure.behind(next, tail)?))
+        });
+        let tails = begun_tails.chain([(&b""[..], next)]).map(|(tail, node)| self.tail(tail.to_vec(), node));
+        tails.filter_map(|(tail, node)| Some((arguments.close(begun, &tail)?, node))).collect()
+    }
+
+    /// What comes first on the shortest way behind `tail` and from `node` on, up to what is no literal; and the node there.
+    fn tail(&self, mut tail: Vec<u8>, mut node: usize) -> (Vec<u8>, usize) {
+        while tail.len() < MAX_TAIL
+            && let Some(Way { step: Step::Byte(byte, next), .. }) = self.ways[node]
+        {
+            tail.push(byte);
+            node = next;
+        }
+        (tail, node)
+    }
+
     /// Whether `whole`, of which `n` bytes lead to `node`, ends this text in this way.
     fn has_led(&self, whole: &[u8], (node, n): (usize, usize), (id, stop): (usize, Option<usize>)) -> bool {
-        let structure = &self.parts.structure;
+        let structure = &self.structure;
         let Some(reached) = structure.walk_from((Position::Node(node), n), whole, |_| ()) else { return false };
         match stop {
             Some(k) => reached == Position::Node(structure.texts[id].stops[k].1),
@@ -171,10 +206,11 @@ impl PartsCloser {
         let text = &self.parts.structure.texts[id];
         let stop_bytes = stop.map_or(&b""[..], |k| &text.stops[k].0);
         let Some(lang) = &self.parts.langs[id] else {
-            let rest = stop_bytes[Text::begun(begun, stop_bytes)..].to_vec();
+            let n_begun = Text::begun(begun, stop_bytes);
             let missing = rest_of_char(begun);
+            let rest = (missing.is_empty() || n_begun > 0).then(|| stop_bytes[n_begun..].to_vec());
             let filled = |filler: &&str| [missing.as_slice(), filler.as_bytes(), stop_bytes].concat();
-            return std::iter::once(rest).chain(FILLERS.iter().map(filled)).collect();
+            return rest.into_iter().chain(FILLERS.iter().map(filled)).collect();
         };
         if stop.is_none() && begun.is_empty() && lang.is_nullable() {
             return vec![Vec::new()];
@@ -203,7 +239,7 @@ pub(in crate::grammar) fn is_satisfiable(ast: &RegexAst) -> bool {
 }
 
 /// The shortest way to the end from each node. Source: Dijkstra's algorithm, from the end.
-fn ways(parts: &Parts, values: &[(Arc<Closer>, u64)]) -> Vec<Option<Way>> {
+fn ways(parts: &Parts, values: &[(Arguments, u64)]) -> Vec<Option<Way>> {
     let structure = &parts.structure;
     let mut ways: Vec<Option<Way>> = vec![None; structure.nodes.len()];
     let mut before: Vec<Vec<(usize, u64, Step)>> = vec![Vec::new(); structure.nodes.len()];

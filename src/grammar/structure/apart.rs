@@ -20,15 +20,28 @@ const MAX_STOP_BYTES: usize = 1_024;
 const MAX_STOPS: usize = 256;
 
 impl Builder<'_> {
-    /// A number ends where something stands that cannot belong to it.
-    pub(super) fn tell_numbers(&self, value: usize, behind: &Place) -> Result<(), FormatError> {
+    /// A number ends where something stands that cannot belong to it, and elements where none begins.
+    pub(super) fn tell_end(&self, value: usize, behind: &Place) -> Result<(), FormatError> {
         let State::Value(schema, _, at) = &self.plan.states[value] else { return Ok(()) };
-        let goes_on = |(literal, _): &(usize, usize)| continues_number(self.literal(*literal).0[0]);
         if behind.value.is_some() {
-            return Err(FormatError::new(at, "JSON may stand directly behind this: put a text between them"));
+            return Err(FormatError::new(at, "another value may stand directly behind this: put a text between them"));
         }
+        if let Some((_, elements)) = self.elements(value) {
+            let open = elements.open.as_slice();
+            let begins_alike = |(literal, _): &(usize, usize)| {
+                let literal = self.literal(*literal).0;
+                open.starts_with(literal) || literal.starts_with(open)
+            };
+            if behind.text.is_some() || behind.literals.iter().any(begins_alike) {
+                let shown = String::from_utf8_lossy(open);
+                let why = format!("what follows this may begin with '{shown}' or a part of it: put a tag between them");
+                return Err(FormatError::new(at, why));
+            }
+            return Ok(());
+        }
+        let goes_on = |(literal, _): &(usize, usize)| continues_number(self.literal(*literal).0[0]);
         if (behind.text.is_some() || behind.literals.iter().any(goes_on))
-            && may_be_number(&self.plan.schemas[*schema].1)
+            && may_be_number(&self.plan.schemas[*schema].schema)
         {
             let why = "this may be a number, and what follows may begin as the number goes on: put a tag between them";
             return Err(FormatError::new(at, why));

@@ -1,10 +1,11 @@
 //! The independent check of a finished answer of several parts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Parts;
 use crate::grammar::cfg::{Cfg, Judgement};
-use crate::guard::{Check, Part, Structure};
+use crate::guard::{Check, Encoding, Part, Structure};
 
 /// Judges finished answers.
 #[derive(Clone, Debug)]
@@ -16,11 +17,12 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// For answers of `parts`. `checks` judge the JSON of its schemas.
+    /// For answers of `parts`. `checks` judge the values of its schemas, `encodings` say how they are written, by the
+    /// schema's name, where they are not written as JSON.
     #[must_use]
-    pub fn new(parts: &Parts, checks: Vec<Arc<Check>>) -> Self {
+    pub fn new(parts: &Parts, checks: Vec<Arc<Check>>, encodings: &HashMap<String, Arc<Encoding>>) -> Self {
         let texts = parts.langs.iter().map(|lang| lang.as_ref().map(Cfg::of_language)).collect();
-        Self { structure: Arc::clone(&parts.structure), checks, texts: Arc::new(texts) }
+        Self { structure: parts.encoded(|name| encodings.get(name)), checks, texts: Arc::new(texts) }
     }
 
     /// Whether `answer` is one: all its parts are there, and each is what it must be.
@@ -32,7 +34,8 @@ impl Judge {
             is_right = is_right
                 && match part {
                     Part::Value(schema, bytes) => {
-                        text(bytes).is_some_and(|text| self.checks[schema].judge(text).is_ok())
+                        let json = self.structure.json(schema, bytes).and_then(|json| String::from_utf8(json).ok());
+                        json.is_some_and(|json| self.checks[schema].judge(&json).is_ok())
                     }
                     Part::Text(id, bytes) => match (&self.texts[id], text(bytes)) {
                         (_, None) => false,

@@ -1,4 +1,4 @@
-//! Answers of several parts: text, JSON and tags, as the structural tags of XGrammar put them together.
+//! Answers of several parts: text, values and tags, as the structural tags of XGrammar put them together.
 //!
 //! A [`Format`] is what a client asks for. `plan` makes states of it, `nodes` an automaton of the states, so that each
 //! byte has one meaning; what has two is refused (`apart`). `write` makes Lark of that, `judge` the check of finished answers.
@@ -19,7 +19,7 @@ use serde_json::Value;
 pub use judge::Judge;
 pub(super) use write::ended;
 
-use crate::guard::Structure;
+use crate::guard::{Encoding, Form, Structure};
 use crate::schema::pattern::Lang;
 
 /// A part of an answer.
@@ -36,12 +36,14 @@ pub struct Format {
 pub enum Kind {
     /// This text.
     Literal(String),
-    /// JSON.
+    /// A value.
     Schema {
         /// What it must be.
         schema: Value,
-        /// Whether keys may come in any order; then they may in all JSON of the answer.
+        /// Whether keys may come in any order; then they may in all values of the answer.
         any_order: bool,
+        /// How it is written, where it is not written as JSON.
+        form: Option<Form>,
     },
     /// What a pattern of ECMA-262 matches.
     Regex(String),
@@ -109,13 +111,24 @@ impl FormatError {
     }
 }
 
+/// The schema of values that are parts of an answer.
+#[derive(Clone, Debug)]
+pub struct PartSchema {
+    /// The field that it came from.
+    pub at: String,
+    /// What the values must be.
+    pub schema: Value,
+    /// How they are written, where they are not written as JSON.
+    pub form: Option<Form>,
+}
+
 /// A format made ready.
 #[derive(Debug)]
 pub struct Parts {
     /// Where its parts stand.
     pub structure: Arc<Structure>,
-    /// The schemas of its JSON, each with the field that it came from.
-    pub schemas: Vec<(String, Value)>,
+    /// The schemas of its values.
+    pub schemas: Vec<PartSchema>,
     /// Whether keys may come in any order.
     pub any_order: bool,
     /// What each of its texts must be; nothing where all are allowed.
@@ -145,6 +158,15 @@ impl Parts {
         true
     }
 
+    /// Where its parts stand, now that it is known how its values are written; `encoding` tells by the name.
+    pub(super) fn encoded<'a>(&self, encoding: impl Fn(&str) -> Option<&'a Arc<Encoding>>) -> Arc<Structure> {
+        if self.schemas.iter().all(|schema| schema.form.is_none()) {
+            return Arc::clone(&self.structure);
+        }
+        let encodings = self.named().map(|name| encoding(&name).cloned()).collect();
+        Arc::new(Structure { encodings, ..Structure::clone(&self.structure) })
+    }
+
     /// The names of its schemas in a [`super::Spec`], in their order.
     pub(super) fn named(&self) -> impl Iterator<Item = String> {
         (0..self.schemas.len()).map(Self::schema_name)
@@ -160,7 +182,7 @@ impl Parts {
     #[must_use]
     pub fn param_of(&self, name: &str) -> &str {
         let index = name.strip_prefix(NAME).and_then(|index| index.parse::<usize>().ok());
-        index.and_then(|index| self.schemas.get(index)).map_or("", |(at, _)| at)
+        index.and_then(|index| self.schemas.get(index)).map_or("", |schema| &schema.at)
     }
 }
 

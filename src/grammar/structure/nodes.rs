@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::plan::{Plan, State};
 use super::write::ended;
 use super::{FormatError, Parts};
-use crate::guard::{Node, Structure, Text, begins_json};
+use crate::guard::{Elements, Form, Node, Structure, Text, begins_json};
 use crate::schema::pattern::Lang;
 
 /// Nodes of one automaton.
@@ -104,13 +104,28 @@ impl Builder<'_> {
             }
         }
         if let Some(value) = place.value
+            && self.elements(value).is_none()
             && let State::Value(_, _, at) = &self.plan.states[value]
             && place.literals.iter().any(|(id, n)| begins_json(self.literal(*id).0[*n]))
         {
             return twice(at, "JSON may begin where a literal text that begins alike may stand");
         }
+        if let Some((at, _)) = place.value.and_then(|value| self.elements(value))
+            && (!place.literals.is_empty() || place.is_end)
+        {
+            return twice(at, "a value in this style may be empty, and something else may stand in its place");
+        }
         place.literals.sort_unstable();
         Ok(place)
+    }
+
+    /// How a value is written, and the field that asks for it, where it is written as elements.
+    pub(super) fn elements(&self, value: usize) -> Option<(&str, &Elements)> {
+        let State::Value(schema, _, at) = &self.plan.states[value] else { return None };
+        match &self.plan.schemas[*schema].form {
+            Some(Form::Elements(elements)) => Some((at, elements)),
+            _ => None,
+        }
     }
 
     pub(super) fn literal(&self, id: usize) -> (&[u8], usize) {
@@ -172,7 +187,7 @@ impl Builder<'_> {
             && let State::Value(_, next, _) = &self.plan.states[value]
         {
             let behind = self.closure(&[*next], Vec::new())?;
-            self.tell_numbers(value, &behind)?;
+            self.tell_end(value, &behind)?;
             let next = self.node(behind)?;
             if let Some((_, behind)) = &mut self.structure.nodes[id].value {
                 *behind = next;

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::regular::{MAX_PATTERN, flat, is_pattern, is_pattern_at_edge, is_regular, lang};
-use super::{Format, FormatError, Kind, Rule};
+use super::{Format, FormatError, Kind, PartSchema, Rule};
+use crate::guard::Form;
 use crate::schema::pattern::Lang;
 
 /// What can come next.
@@ -17,7 +18,7 @@ pub(super) enum State {
     Literal(Vec<u8>, usize),
     /// A text.
     Text(TextState),
-    /// JSON of the schema with this index, then that; and the field that asks for it.
+    /// A value of the schema with this index, then that; and the field that asks for it.
     Value(usize, usize, String),
     /// The end of the answer.
     End,
@@ -42,13 +43,13 @@ pub(super) struct Plan {
     pub(super) start: usize,
     /// The field that asks for all of it.
     pub(super) at: String,
-    /// Its schemas, each with the field that it came from.
-    pub(super) schemas: Vec<(String, Value)>,
+    /// The schemas of its values.
+    pub(super) schemas: Vec<PartSchema>,
     /// Whether keys may come in any order.
     pub(super) any_order: bool,
-    /// Schemas by where they stand in the format, and by their text.
+    /// Schemas by where they stand in the format, and by their text and how their values are written.
     known: HashMap<*const Value, usize>,
-    by_text: HashMap<String, usize>,
+    by_text: HashMap<(String, Option<Form>), usize>,
     /// Formats that were looked at, and bytes of what is in them, as often as it is repeated.
     n_steps: usize,
     n_bytes: usize,
@@ -102,9 +103,9 @@ impl Plan {
                 let text = TextState { lang: None, excluded, max_chars: *max_chars, next, at };
                 self.push(State::Text(text), &format.at)
             }
-            Kind::Schema { schema, any_order } => {
+            Kind::Schema { schema, any_order, form } => {
                 self.any_order |= any_order;
-                let index = self.schema(schema, at);
+                let index = self.schema(schema, form.as_ref(), at);
                 self.push(State::Value(index, next, at.to_owned()), at)
             }
             Kind::Sequence(parts) => self.sequence(&flat(parts), next),
@@ -146,14 +147,14 @@ impl Plan {
     }
 
     /// The index of a schema; the same for all that read alike.
-    fn schema(&mut self, schema: &Value, at: &str) -> usize {
+    fn schema(&mut self, schema: &Value, form: Option<&Form>, at: &str) -> usize {
         if let Some(index) = self.known.get(&std::ptr::from_ref(schema)) {
             return *index;
         }
         let next = self.schemas.len();
-        let index = *self.by_text.entry(schema.to_string()).or_insert(next);
+        let index = *self.by_text.entry((schema.to_string(), form.cloned())).or_insert(next);
         if index == next {
-            self.schemas.push((at.to_owned(), schema.clone()));
+            self.schemas.push(PartSchema { at: at.to_owned(), schema: schema.clone(), form: form.cloned() });
         }
         self.known.insert(schema, index);
         index

@@ -70,6 +70,12 @@ impl Kind {
         }
     }
 
+    /// What stands before such a value, if for any it is `before`, with `$STRING` or `$TYPE` for what the value is.
+    #[must_use]
+    pub fn told(self, before: &str) -> String {
+        before.replace("$STRING", if self == Self::Text { "true" } else { "false" }).replace("$TYPE", self.name())
+    }
+
     /// How such values begin in JSON.
     #[must_use]
     pub fn beginnings(self) -> &'static [&'static str] {
@@ -124,6 +130,23 @@ pub struct Level {
 }
 
 impl Elements {
+    /// The elements of a text with `$KEY` and `$VALUE`; between them, `$STRING` or `$TYPE` may say what the value is. `wire`
+    /// gives the bytes of a text, as the tokens of a vocabulary have them. Nothing if the key or the value is missing.
+    #[must_use]
+    pub fn of_text(text: &str, wire: impl Fn(&str) -> Vec<u8>) -> Option<Self> {
+        let (open, rest) = text.split_once("$KEY")?;
+        let (between, close) = rest.split_once("$VALUE")?;
+        let (close, close_end) = close.split_once("$KEY").map_or((close, None), |(close, end)| (close, Some(end)));
+        Some(Self {
+            open: wire(open),
+            before: Kind::ALL.map(|kind| wire(&kind.told(between))),
+            close: wire(close),
+            close_end: close_end.map(&wire),
+            item: None,
+            not_in_keys: String::new(),
+        })
+    }
+
     /// What stands between a key and such a value.
     #[must_use]
     pub fn before(&self, kind: Kind) -> &[u8] {

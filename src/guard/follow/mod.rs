@@ -135,7 +135,8 @@ impl Follower {
             }
         }
         // Why: a copy for each token of a long key or number would take a square of its length.
-        if let (Some(Undo::Transcoder(Some(before))), Some(now)) = (self.log.get(at), &self.transcoder)
+        let is_same = self.log.iter().skip(at + 1).all(|undo| !matches!(undo, Undo::Transcoder(_)));
+        if let (Some(Undo::Transcoder(Some(before))), Some(now), true) = (self.log.get(at), &self.transcoder, is_same)
             && let Some(grown) = now.only_grown_since(before)
         {
             self.log[at] = Undo::Grown(grown);
@@ -154,9 +155,13 @@ impl Follower {
         {
             return Err(Veto::Length);
         }
-        let State::InWord { start } = self.state else { return Ok(()) };
         self.step();
-        let result = self.finish_value(start);
+        let result = match self.state {
+            State::InWord { start } if self.transcoder.is_none() || self.places.structure.is_none() => {
+                self.finish_value(start)
+            }
+            _ => self.end_in_part(),
+        };
         self.rollback(1);
         result
     }

@@ -67,6 +67,10 @@ impl Follower {
     /// Takes a byte of a token: of the answer's text, or of arguments in another form.
     pub(super) fn wire_byte(&mut self, byte: u8) -> Result<(), Veto> {
         self.n_wire += 1;
+        self.transcode(byte)
+    }
+
+    fn transcode(&mut self, byte: u8) -> Result<(), Veto> {
         let Some(transcoder) = &mut self.transcoder else { return self.byte(byte) };
         let mut json = Vec::new();
         transcoder.push(byte, &mut json);
@@ -79,9 +83,42 @@ impl Follower {
         json.into_iter().try_for_each(|byte| self.byte(byte))?;
         if is_over {
             self.transcoder = None;
+            if self.places.structure.is_some() {
+                return behind.into_iter().try_for_each(|byte| self.transcode(byte));
+            }
             self.text.extend_from_slice(&behind);
         }
         Ok(())
+    }
+
+    /// Reads what comes as `encoding` has it.
+    fn read_as(&mut self, encoding: &Encoding) -> Result<(), Veto> {
+        let mut json = Vec::new();
+        self.log.push(Undo::Transcoder(self.transcoder.take()));
+        self.transcoder = Some(Box::new(Transcoder::new(encoding, &mut json)));
+        json.into_iter().try_for_each(|byte| self.byte(byte))
+    }
+
+    /// Ends a value of a part that is not written as JSON, and may have nothing behind it.
+    pub(super) fn end_in_part(&mut self) -> Result<(), Veto> {
+        let places = Arc::clone(&self.places);
+        let Some(Structured { structure, watches, .. }) = &places.structure else { return Ok(()) };
+        if self.transcoder.is_some() {
+            self.log.push(Undo::Transcoder(self.transcoder.clone()));
+        } else if let Some((_, _, Position::Node(node))) = self.in_parts()
+            && let Some((value, next)) = structure.may_be_empty(node)
+            && let Some(encoding) = structure.encoding(value)
+        {
+            self.position = Position::Node(next);
+            self.begin(&watches[value]);
+            self.read_as(encoding)?;
+        }
+        let Some(transcoder) = &mut self.transcoder else { return Ok(()) };
+        let mut json = Vec::new();
+        if !transcoder.finish(&mut json) {
+            return Err(Veto::Schema);
+        }
+        json.into_iter().try_for_each(|byte| self.byte(byte))
     }
 
     /// Looks for a text after which JSON begins.
@@ -95,7 +132,7 @@ impl Follower {
             }
             // Why: what looked like a preamble and is none has not been followed.
             let behind = self.text.split_off(answer_at);
-            let followed = behind.iter().try_for_each(|byte| self.byte(*byte));
+            let followed = behind.iter().try_for_each(|byte| self.transcode(*byte));
             if followed.is_err() {
                 // Why: taking a token back cuts the text, and can add nothing to it.
                 self.text.truncate(answer_at);
@@ -131,22 +168,23 @@ impl Follower {
         let goes_on = if opening.head.ends_in_name() { self.text.pop() } else { None };
         self.begin(&opening.watches);
         if let Some(encoding) = &opening.encoding {
-            let mut json = Vec::new();
-            self.log.push(Undo::Transcoder(self.transcoder.take()));
-            self.transcoder = Some(Box::new(Transcoder::new(encoding, &mut json)));
-            json.into_iter().try_for_each(|byte| self.byte(byte))?;
+            self.read_as(encoding)?;
         }
-        goes_on.map_or(Ok(()), |byte| self.wire_byte(byte))
+        goes_on.map_or(Ok(()), |byte| self.transcode(byte))
     }
 
     /// Goes on in an answer of several parts, which begins at `answer_at`, with the last byte.
     fn in_structure(&mut self, structured: &Structured, answer_at: usize) -> Result<(), Veto> {
         let Structured { structure, watches, n_before } = structured;
         let at = self.text.len() - 1;
-        let is_outside = at < answer_at + n_before
-            // A control token: what ends the text, or the answer.
-            || self.text[answer_at + n_before..].iter().rev().take(MAX_CONTROL_BYTES).any(|byte| *byte == 0xFF);
-        if is_outside {
+        if at < answer_at + n_before {
+            return Ok(());
+        }
+        // A control token: what ends the text, or the answer.
+        let is_control =
+            self.text[answer_at + n_before..].iter().rev().take(MAX_CONTROL_BYTES).any(|byte| *byte == 0xFF);
+        // Why not at an empty value: it ends there, and may not be allowed to.
+        if is_control && !matches!(self.position, Position::Node(node) if structure.may_be_empty(node).is_some()) {
             return Ok(());
         }
         match structure.step(self.position, &self.text[answer_at + n_before..]) {
@@ -155,7 +193,11 @@ impl Follower {
             Step::Value { value, next } => {
                 self.position = Position::Node(next);
                 self.begin(&watches[value]);
-                return self.before(self.text[at], at);
+                let byte = self.text[at];
+                let Some(encoding) = structure.encoding(value) else { return self.before(byte, at) };
+                self.text.pop();
+                self.read_as(encoding)?;
+                return self.transcode(byte);
             }
             // The mask lets nothing pass that is not too long.
             Step::Not => return Err(Veto::Length),

@@ -1,20 +1,29 @@
 //! Where text and JSON stand in an answer that is made of parts: an automaton over the bytes of the text, in which each
-//! value of JSON is one step.
+//! value is one step.
 //!
 //! Source: the structural tags of XGrammar; `grammar::structure` makes one of a format.
 
 mod text;
+mod value;
+
+use std::sync::Arc;
 
 pub use text::Text;
 use text::n_chars;
+pub(super) use value::goes_on;
+pub use value::{begins_json, continues_number};
+
+use super::encoding::Encoding;
 
 /// The automaton.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Structure {
     /// Places between bytes that are not inside free text. The first is where the answer begins.
     pub nodes: Vec<Node>,
     /// The texts that may stand somewhere.
     pub texts: Vec<Text>,
+    /// How the values of each schema are written, where they are not written as JSON; known once they have grammars.
+    pub encodings: Vec<Option<Arc<Encoding>>>,
 }
 
 /// A place in the answer.
@@ -22,7 +31,8 @@ pub struct Structure {
 pub struct Node {
     /// The node that each byte leads to. What they spell goes before text that could begin so.
     pub edges: Vec<(u8, usize)>,
-    /// JSON that may begin here: its schema's index, and the node behind it. No edge begins as JSON does.
+    /// A value that may begin here: its schema's index, and the node behind it. No edge begins as JSON does. What is not
+    /// written as JSON may be empty, and stands alone at its node.
     pub value: Option<(usize, usize)>,
     /// Text that has begun so many bytes ago, if none of the edges is taken.
     pub text: Option<(usize, usize)>,
@@ -69,7 +79,7 @@ pub enum Step {
         /// The node behind the stop.
         next: usize,
     },
-    /// It is the first of a value.
+    /// It is the first of a value, or the first behind one that is empty.
     Value {
         /// The schema's index.
         value: usize,
@@ -83,7 +93,7 @@ pub enum Step {
 /// A finished part of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'t> {
-    /// JSON of the schema with this index.
+    /// A value of the schema with this index, as it is written.
     Value(usize, &'t [u8]),
     /// Text, with its index.
     Text(usize, &'t [u8]),
@@ -110,7 +120,9 @@ impl Structure {
                         let start = before.len() - n_back;
                         self.in_text(id, (start, n_chars(&before[start..])), text)
                     }
-                    (None, Some((value, next))) if begins_json(*byte) => Step::Value { value, next },
+                    (None, Some((value, next))) if self.encoding(value).is_some() || begins_json(*byte) => {
+                        Step::Value { value, next }
+                    }
                     (None, _) => Step::Not,
                 }
             }
@@ -150,7 +162,7 @@ impl Structure {
             match self.step(position, &text[..=at]) {
                 Step::Not => return None,
                 Step::Value { value, next } => {
-                    let Some(n) = value_len(&text[at..]) else {
+                    let Some(n) = self.value_len(value, &text[at..]) else {
                         return Some(Position::Value { value, start: at, next });
                     };
                     each(Part::Value(value, &text[at..at + n]));
@@ -175,6 +187,10 @@ impl Structure {
             None => return false,
             Some(Position::Value { value, start, next }) => {
                 each(Part::Value(value, &text[start..]));
+                Position::Node(next)
+            }
+            Some(Position::Node(node)) if let Some((value, next)) = self.may_be_empty(node) => {
+                each(Part::Value(value, b""));
                 Position::Node(next)
             }
             Some(other) => other,
@@ -229,52 +245,6 @@ impl Structure {
     }
 }
 
-/// Whether JSON may begin with `byte`.
-#[must_use]
-pub fn begins_json(byte: u8) -> bool {
-    matches!(byte, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
-}
-
-/// Whether the number or literal `word` may go on with `byte`.
-#[must_use]
-pub(super) fn goes_on(word: &[u8], byte: u8) -> bool {
-    match word.first() {
-        Some(b't' | b'n') => word.len() < 4,
-        Some(b'f') => word.len() < 5,
-        _ => continues_number(byte),
-    }
-}
-
-/// Whether a number may go on with `byte`.
-#[must_use]
-pub fn continues_number(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
-}
-
-/// The length of the JSON that `text` begins with; nothing if it may go on at the end of `text`.
-fn value_len(text: &[u8]) -> Option<usize> {
-    let first = *text.first()?;
-    if !matches!(first, b'{' | b'[' | b'"') {
-        return (1..text.len()).find(|n| !goes_on(&text[..*n], text[*n]));
-    }
-    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
-    for (i, byte) in text.iter().enumerate() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_string => is_escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth == 0 && !in_string {
-            return Some(i + 1);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -292,7 +262,7 @@ mod tests {
             max_chars: Some(4),
             may_end: true,
         };
-        Structure { nodes, texts: vec![text] }
+        Structure { nodes, texts: vec![text], encodings: Vec::new() }
     }
 
     #[test]

@@ -154,6 +154,15 @@ impl Transcoder {
         }
     }
 
+    /// Ends the arguments where the text ends. Returns whether they may end there.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> bool {
+        match &mut self.kind {
+            Kind::Elements(reader) => reader.finish(out),
+            // Why never: what closes its outermost object is not there.
+            Kind::Notation(_) => false,
+        }
+    }
+
     /// How the text so far can be read. `tail` follows the arguments.
     #[must_use]
     pub fn readings(&self, tail: &[u8]) -> Vec<Reading> {

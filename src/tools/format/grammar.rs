@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::{ToolFormat, schema_name};
 use crate::grammar::cfg::Cfg;
-use crate::grammar::structure::Parts;
-use crate::grammar::{Call, Calls, KeyOrder, NO_FORCING, Prose, Spec, Style, Texts, quote, text_terminal, wire_parts};
+use crate::grammar::structure::{PartSchema, Parts};
+use crate::grammar::{
+    Call, Calls, KeyOrder, NO_FORCING, NamedSchema, Prose, Spec, Style, Texts, quote, text_terminal, wire_parts,
+};
 use crate::guard::{Bit, Frame, IdForm, Preamble};
 use crate::schema::Document;
 use crate::schema::pattern::Lang;
@@ -38,8 +40,11 @@ impl ToolFormat {
         otherwise: &Otherwise,
         preamble: Option<&Preamble>,
     ) -> Spec {
-        let mut schemas: Vec<(String, Arc<Document>)> =
-            tools.iter().enumerate().map(|(i, tool)| (schema_name(i), Arc::clone(&tool.parameters))).collect();
+        let named = |(i, tool): (usize, &Tool)| {
+            let (name, document) = (schema_name(i), Arc::clone(&tool.parameters));
+            NamedSchema { name, document, form: self.form.clone() }
+        };
+        let mut schemas: Vec<NamedSchema> = tools.iter().enumerate().map(named).collect();
         // Source: OpenAI's function calling guide: a named function is called exactly once.
         let is_one = !parallel || !self.family.parallel || matches!(choice, ToolChoice::Named(_));
         let (calls, after_prose) =
@@ -58,7 +63,7 @@ impl ToolFormat {
         let input = |(i, tool): (usize, &Tool)| Some((schema_name(i), Arc::clone(tool.input.as_ref()?)));
         let inputs = tools.iter().enumerate().filter_map(input).collect();
         if let (Otherwise::Schema(document), false) = (otherwise, must) {
-            schemas.push(("answer".to_owned(), Arc::clone(document)));
+            schemas.push(NamedSchema::answer(Arc::clone(document)));
         }
         let mut lark = start(&body("first_"), &body(""), self.before(prose), self.split_at(preamble));
         lark.push_str(SHAPE);
@@ -95,7 +100,6 @@ impl ToolFormat {
             between: self.between.clone(),
             end: self.end.clone(),
             prose,
-            form: self.form.clone(),
             each,
         };
         Spec {
@@ -245,8 +249,12 @@ impl Layout<'_> {
     pub fn parts(&self, parts: &Arc<Parts>, documents: &[Arc<Document>], style: Style) -> Spec {
         // Why: text that begins as thinking does would have two readings.
         let thinks = self.preamble.and_then(|p| p.open.as_ref()).and_then(|open| text_of(open));
-        let named = |(i, document): (usize, &Arc<Document>)| (Parts::schema_name(i), Arc::clone(document));
-        let schemas = documents.iter().enumerate().map(named).collect();
+        let named = |(i, (document, schema)): (usize, (&Arc<Document>, &PartSchema))| NamedSchema {
+            name: Parts::schema_name(i),
+            document: Arc::clone(document),
+            form: schema.form.clone(),
+        };
+        let schemas = documents.iter().zip(&parts.schemas).enumerate().map(named).collect();
         let text = Some(Texts::Parts(Arc::clone(parts)));
         let order = if parts.any_order { KeyOrder::Any } else { style.order };
         let style = Style { order, ..style };

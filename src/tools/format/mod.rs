@@ -12,7 +12,7 @@ pub use family::{Family, Ids, NotationName, Place};
 pub use grammar::{Layout, Otherwise};
 
 use crate::grammar::Vocab;
-use crate::guard::{Bit, Elements, Form, Frame, IdForm, Kind};
+use crate::guard::{Bit, Elements, Form, Frame, IdForm};
 
 /// A family's texts as the tokens of one vocabulary have them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,23 +99,12 @@ fn frame(text: &str, ids: IdForm, vocab: &Vocab) -> Frame {
 /// How a family's arguments are written, where they are not written as JSON.
 fn form(family: &Family, vocab: &Vocab) -> Option<Form> {
     let notation = family.notation.map(|name| Form::Notation(Arc::new(name.notation(|mark| vocab.wire_of(mark)))));
-    let elements = || family.parameter.as_deref().and_then(|text| elements(text, family, vocab));
+    let elements = || {
+        let elements = Elements::of_text(family.parameter.as_deref()?, |text| vocab.wire_of(text))?;
+        let item = (!family.item.is_empty()).then(|| family.item.clone().into_bytes());
+        Some(Elements { item, not_in_keys: family.not_in_keys.clone(), ..elements })
+    };
     notation.or_else(|| elements().map(|elements| Form::Elements(Arc::new(elements))))
-}
-
-/// The elements of a text with `$KEY` and `$VALUE`.
-fn elements(text: &str, family: &Family, vocab: &Vocab) -> Option<Elements> {
-    let (open, rest) = text.split_once("$KEY")?;
-    let (between, close) = rest.split_once("$VALUE")?;
-    let (close, close_end) = close.split_once("$KEY").map_or((close, None), |(close, end)| (close, Some(end)));
-    Some(Elements {
-        open: vocab.wire_of(open),
-        before: Kind::ALL.map(|kind| vocab.wire_of(&written::of_kind(between, kind))),
-        close: vocab.wire_of(close),
-        close_end: close_end.map(|end| vocab.wire_of(end)),
-        item: (!family.item.is_empty()).then(|| family.item.clone().into_bytes()),
-        not_in_keys: family.not_in_keys.clone(),
-    })
 }
 
 /// What grammars call the arguments of the `i`-th tool.

@@ -49,7 +49,7 @@ impl Family {
         let (before, after) = parameter.split_once("$VALUE").unwrap_or((parameter, ""));
         let json = value.to_string();
         let kind = json.bytes().next().map_or(Kind::Null, Kind::of);
-        out.push_str(&of_kind(before, kind).replacen("$KEY", key, 1));
+        out.push_str(&kind.told(before).replacen("$KEY", key, 1));
         match value {
             Value::String(text) => out.push_str(text),
             Value::Object(map) if !self.item.is_empty() => {
@@ -68,9 +68,4 @@ impl Family {
     pub fn render_result(&self, content: &str) -> String {
         format!("{}{content}{}", self.result.0, self.result.1)
     }
-}
-
-/// What stands before a value of this kind.
-pub(super) fn of_kind(before: &str, kind: Kind) -> String {
-    before.replace("$STRING", if kind == Kind::Text { "true" } else { "false" }).replace("$TYPE", kind.name())
 }

@@ -87,6 +87,16 @@ impl Reader {
         }
     }
 
+    /// Ends the arguments where the text ends. Returns whether they may end there.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> bool {
+        let may_end = self.spot == Spot::Boundary && self.held.is_empty() && self.open.outer.is_none();
+        if may_end {
+            out.push(b'}');
+            self.spot = Spot::Over;
+        }
+        may_end
+    }
+
     /// Where the text ends.
     pub(super) fn spot(&self) -> Spot {
         self.spot

@@ -2,8 +2,13 @@
 //!
 //! Source: <https://xgrammar.mlc.ai/docs/structural_tag/structural_tag.html>, and `xgrammar/structural_tag.py`, 0.2.
 
+mod style;
+mod tags;
+
 use serde_json::Value;
 
+use self::style::{is_alone, read_schema};
+use self::tags::{Flags, Tag, older_tag, read_tag, read_tags, triggered};
 use super::response_format::ResponseFormat;
 use super::{FieldError, Fields, Item, constraints};
 use crate::grammar::structure::{Format, Kind, Rule};
@@ -62,7 +67,7 @@ fn read_object(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
     // Why: where one schema, pattern or grammar is all there is, more can be done with it.
     let inner = item.object()?;
     let alone = match inner.required("type")?.string()? {
-        "json_schema" if is_plain(&inner)? => constraints::json(&inner.required("json_schema")?)?,
+        "json_schema" if is_alone(&inner)? => constraints::json(&inner.required("json_schema")?)?,
         "regex" => constraints::regex(&inner.required("pattern")?)?,
         "grammar" => constraints::grammar(&inner.required("grammar")?)?,
         _ => return Ok(ResponseFormat::StructuralTag { format: read_format(&item)? }),
@@ -76,18 +81,6 @@ fn older(f: &Fields<'_>) -> Result<Format, FieldError> {
     let structures = f.required("structures")?;
     let tags = structures.list(MAX_TAGS)?.iter().map(older_tag).collect::<Result<Vec<_>, _>>()?;
     triggered(&structures, &texts(&f.required("triggers")?)?, tags, Flags::default())
-}
-
-fn older_tag(item: &Item<'_>) -> Result<Tag, FieldError> {
-    let f = item.object()?;
-    let schema = f.required("schema")?;
-    let kind = Kind::Schema { schema: schema_of(&schema)?, any_order: false };
-    let end = f.required("end")?;
-    let ends = Format { at: end.path().to_owned(), kind: Kind::Literal(end.string()?.to_owned()) };
-    let content = Format { at: schema.path().to_owned(), kind };
-    let tag = Tag { begin: f.required("begin")?.string()?.to_owned(), at: item.path().to_owned(), content, ends };
-    all_known(&f)?;
-    Ok(tag)
 }
 
 fn read_format(item: &Item<'_>) -> Result<Format, FieldError> {
@@ -105,11 +98,7 @@ fn read_format(item: &Item<'_>) -> Result<Format, FieldError> {
     };
     let kind = match name.one_of(&TYPES)? {
         "const_string" => Kind::Literal(only("value")?.string()?.to_owned()),
-        "json_schema" => {
-            is_plain(&f)?;
-            let any_order = flag(&f, "any_order")?;
-            Kind::Schema { schema: schema_of(&only("json_schema")?)?, any_order }
-        }
+        "json_schema" => read_schema(&f, &only("json_schema")?)?,
         "grammar" => Kind::Grammar(only("grammar")?.string()?.to_owned()),
         "regex" => Kind::Regex(only("pattern")?.string()?.to_owned()),
         "any_text" => {
@@ -194,99 +183,6 @@ fn rule(item: &Item<'_>) -> Result<Rule, FieldError> {
     }
 }
 
-/// What stands between two texts.
-struct Tag {
-    at: String,
-    begin: String,
-    content: Format,
-    ends: Format,
-}
-
-impl Tag {
-    fn whole(self) -> Format {
-        let begin = Format { at: self.at.clone(), kind: Kind::Literal(self.begin) };
-        Format { at: self.at, kind: Kind::Sequence(vec![begin, self.content, self.ends]) }
-    }
-
-    /// What stands behind its begin.
-    fn behind_begin(self) -> Format {
-        Format { at: self.at, kind: Kind::Sequence(vec![self.content, self.ends]) }
-    }
-}
-
-fn read_tags(item: &Item<'_>) -> Result<Vec<Tag>, FieldError> {
-    let tags = item.list(MAX_TAGS)?;
-    if tags.is_empty() {
-        return Err(item.invalid("there must be at least one tag."));
-    }
-    tags.iter().map(read_tag).collect()
-}
-
-fn read_tag(item: &Item<'_>) -> Result<Tag, FieldError> {
-    let f = item.object()?;
-    if let Some(kind) = f.get("type") {
-        kind.one_of(&["tag"])?;
-    }
-    let begin = edge(&f.required("begin")?)?;
-    let end = f.required("end")?;
-    let literal = |text: String, at: &str| Format { at: at.to_owned(), kind: Kind::Literal(text) };
-    let kind = match end.value() {
-        Value::Array(_) => {
-            let ends = end.list(MAX_TAGS)?;
-            if ends.is_empty() {
-                return Err(end.invalid("there must be at least one."));
-            }
-            Kind::Or(ends.iter().map(|one| Ok(literal(edge(one)?, one.path()))).collect::<Result<_, FieldError>>()?)
-        }
-        _ => Kind::Literal(edge(&end)?),
-    };
-    let ends = Format { at: end.path().to_owned(), kind };
-    let content = read_format(&f.required("content")?)?;
-    all_known(&f)?;
-    Ok(Tag { at: item.path().to_owned(), begin, content, ends })
-}
-
-/// What a tag begins or ends with.
-fn edge(item: &Item<'_>) -> Result<String, FieldError> {
-    match item.value() {
-        Value::Object(_) => Err(of_tokens(item)),
-        _ => Ok(item.string()?.to_owned()),
-    }
-}
-
-/// How tags stand in a text.
-#[derive(Default)]
-struct Flags {
-    excluded: Vec<String>,
-    must: bool,
-    is_one: bool,
-}
-
-/// Text in which tags stand. Each must begin with a trigger.
-fn triggered(
-    item: &Item<'_>,
-    triggers: &[String],
-    tags: Vec<Tag>,
-    Flags { excluded, must, is_one }: Flags,
-) -> Result<Format, FieldError> {
-    let rule = |tag: Tag| {
-        let trigger = triggers.iter().filter(|trigger| tag.begin.starts_with(trigger.as_str())).min_by_key(|t| t.len());
-        let Some(trigger) = trigger else {
-            let message = format!("Invalid '{}': its begin '{}' begins with none of the triggers.", tag.at, tag.begin);
-            return Err(FieldError::new(&tag.at, "invalid_value", message));
-        };
-        let rest = tag.begin[trigger.len()..].to_owned();
-        Ok(Rule { trigger: trigger.clone(), rest, content: tag.behind_begin() })
-    };
-    let rules = tags.into_iter().map(rule).collect::<Result<Vec<Rule>, _>>()?;
-    if let Some(idle) = triggers.iter().find(|trigger| rules.iter().all(|rule| rule.trigger != **trigger)) {
-        let why = format!("no tag begins with the trigger '{idle}', or a shorter trigger stands before it.");
-        return Err(item.invalid(&why));
-    }
-    let kind = Kind::Dispatch { rules, excluded, must, goes_on: !is_one };
-    Ok(Format { at: item.path().to_owned(), kind })
-}
-
 fn excluded(f: &Fields<'_>) -> Result<Vec<String>, FieldError> {
     f.get("excludes").map_or(Ok(Vec::new()), |item| texts(&item))
 }
@@ -304,24 +200,6 @@ fn some_text(item: &Item<'_>) -> Result<String, FieldError> {
 
 fn flag(f: &Fields<'_>, name: &'static str) -> Result<bool, FieldError> {
     f.get(name).map_or(Ok(false), |item| item.boolean())
-}
-
-/// Whether JSON is written as JSON, in the declared order; another form is refused.
-fn is_plain(f: &Fields<'_>) -> Result<bool, FieldError> {
-    if let Some(style) = f.get("style").filter(|style| style.value() != "json") {
-        return Err(unsupported(&style, "only the style 'json' is; for a model's own format of calls send 'tools'"));
-    }
-    if let Some(count) = f.get("max_whitespace_cnt") {
-        return Err(unsupported(&count, "whitespace is always bounded here, to a few characters"));
-    }
-    Ok(!flag(f, "any_order")?)
-}
-
-fn schema_of(item: &Item<'_>) -> Result<Value, FieldError> {
-    match constraints::json(item)? {
-        ResponseFormat::JsonSchema { schema: Some(schema), .. } => Ok(schema),
-        _ => Err(item.wrong_type("a JSON Schema")),
-    }
 }
 
 /// A field that would have to be left out is refused.
