@@ -23,7 +23,7 @@ use super::wire::response_format::ResponseFormat;
 use super::wire::tools::ChatTool;
 use super::{AppState, header_value};
 use crate::chat::{InputText, Said};
-use crate::generation::{Choice, Completion, Finish, LogprobEntry, Reports, Usage, aside};
+use crate::generation::{Choice, Completion, Finish, LogprobEntry, PrepareError, Reports, Usage, aside};
 use crate::tools::{ToolCall, ToolChoice};
 
 /// How long a stream's headers may wait for a slot: below what clients and proxies put up with.
@@ -68,14 +68,14 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let is_bound = wire.response_format.as_ref().is_some_and(|format| !matches!(format, ResponseFormat::Text));
     let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
     let is_legacy = wire.functions.is_some();
+    let is_newer = wire.max_completion_tokens.is_some() && wire.max_tokens.is_none();
+    let bounded_by = if is_newer { "max_completion_tokens" } else { "max_tokens" };
     let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let custom = wire.tools.iter().flatten().filter_map(|tool| match tool {
         ChatTool::Custom { custom } => Some(custom.name.clone()),
         ChatTool::Function { .. } | ChatTool::Registered { .. } => None,
     });
     let custom: HashSet<String> = custom.collect();
-    let is_custom = |tool: &ChatTool| matches!(tool, ChatTool::Custom { .. });
-    let custom_at: Vec<bool> = wire.tools.iter().flatten().map(is_custom).collect();
     let request = into_request(wire, state.generator.vocab().n_tokens())?;
     let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
     let mut form = AnswerForm {
@@ -95,8 +95,11 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
             (false, _, _) => "tool_calls",
         },
     };
-    let prepared = state.generator.prepare(request).await.map_err(ApiError::from);
-    let mut prepared = prepared.map_err(|error| as_asked(error, is_legacy, &custom_at))?;
+    let prepared = state.generator.prepare(request).await.map_err(|error| match error {
+        PrepareError::TooFewTokens { .. } => ApiError { param: Some(bounded_by.to_owned()), ..error.into() },
+        error => error.into(),
+    });
+    let mut prepared = prepared?;
     drop(room);
     form.reports = prepared.reports.take();
     let shows_schema = prepared.shows_schema;
@@ -127,19 +130,6 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         headers.insert(HeaderName::from_static("x-drawplate-note"), header_value(note));
     }
     Ok(response)
-}
-
-/// `error` with the path of the field as the request has it: functions may be older ones, or custom tools.
-fn as_asked(error: ApiError, is_legacy: bool, custom_at: &[bool]) -> ApiError {
-    let Some(rest) = error.param.as_deref().and_then(|param| param.strip_prefix("tools[")) else { return error };
-    let Some((index, field)) = rest.split_once("].function.") else { return error };
-    let is_custom = index.parse().ok().and_then(|i: usize| custom_at.get(i).copied()).unwrap_or(false);
-    let param = match (is_legacy, is_custom) {
-        (true, _) => format!("functions[{index}].{field}"),
-        (false, true) => format!("tools[{index}].custom.format.grammar.definition"),
-        (false, false) => return error,
-    };
-    ApiError { param: Some(param), ..error }
 }
 
 /// As many of the names as fit a header.

@@ -151,11 +151,11 @@ fn into_tools(definitions: Vec<ChatTool>, is_legacy: bool) -> Result<Vec<Request
     let mut names: HashSet<String> = HashSet::new();
     for (index, definition) in definitions.into_iter().enumerate() {
         let kind = if matches!(definition, ChatTool::Custom { .. }) { "custom" } else { "function" };
-        let tool = into_tool(index, definition);
+        let at = if is_legacy { format!("functions[{index}].") } else { format!("tools[{index}].{kind}.") };
+        let tool = into_tool(index, definition, &at);
         if !names.insert(tool.name.clone()) {
-            let param =
-                if is_legacy { format!("functions[{index}].name") } else { format!("tools[{index}].{kind}.name") };
-            let message = format!("Invalid '{param}': the {kind} '{}' is defined twice.", tool.name);
+            let param = format!("{at}name");
+            let message = format!("Invalid '{param}': the tool '{}' is defined twice.", tool.name);
             return Err(ApiError::bad_request(Some(&param), Some("invalid_value"), message));
         }
         tools.push(tool);
@@ -163,27 +163,29 @@ fn into_tools(definitions: Vec<ChatTool>, is_legacy: bool) -> Result<Vec<Request
     Ok(tools)
 }
 
-/// A tool as it is called, whose place in the request is `index`.
-pub(super) fn into_tool(index: usize, definition: ChatTool) -> RequestTool {
+/// A tool as it is called, whose place in the request's list is `index`. Paths of its fields begin with `at`.
+pub(super) fn into_tool(index: usize, definition: ChatTool, at: &str) -> RequestTool {
+    let param = format!("{at}parameters");
     match definition {
         ChatTool::Function { function } => {
             let FunctionDefinition { name, description, parameters, .. } = function;
-            RequestTool { index, name, description, parameters, input: None }
+            RequestTool { index, param, name, description, parameters, input: None }
         }
         ChatTool::Custom { custom } => {
             let CustomDefinition { name, description, format, .. } = custom;
             let input = match format {
-                CustomFormat::Text => ToolInput::Text,
-                CustomFormat::Grammar { grammar } => match grammar.syntax {
+                None | Some(CustomFormat::Text) => ToolInput::Text,
+                Some(CustomFormat::Grammar { grammar }) => match grammar.syntax {
                     GrammarSyntax::Regex => ToolInput::Regex(grammar.definition),
                     GrammarSyntax::Lark => ToolInput::Lark(grammar.definition),
                 },
             };
-            RequestTool { index, name, description, parameters: None, input: Some(input) }
+            let param = format!("{at}format.grammar.definition");
+            RequestTool { index, param, name, description, parameters: None, input: Some(input) }
         }
         // It has become one of the others before.
         ChatTool::Registered { name, .. } => {
-            RequestTool { index, name, description: None, parameters: None, input: None }
+            RequestTool { index, param, name, description: None, parameters: None, input: None }
         }
     }
 }
@@ -204,7 +206,10 @@ fn choose(tools: Vec<RequestTool>, choice: Option<ToolChoiceField>, field: &'sta
         };
         let kind = |is_custom: bool| if is_custom { "custom" } else { "function" };
         match tools.iter().find(|tool| tool.name == name) {
-            None => refuse(format!("the {} '{name}' is not among the 'tools'", kind(is_custom))),
+            None => {
+                let list = if field == "function_call" { "functions" } else { "tools" };
+                refuse(format!("the {} '{name}' is not among the '{list}'", kind(is_custom)))
+            }
             Some(tool) if tool.input.is_some() != is_custom => {
                 refuse(format!("the tool '{name}' is not of the type '{}'", kind(is_custom)))
             }

@@ -213,17 +213,14 @@ fn schema_error(part: &Part, error: &SchemaError) -> ApiError {
     };
     let what = match part {
         Part::ResponseFormat(name) => format!("response_format '{name}'"),
-        Part::Tool(_, name) => format!("function '{name}'"),
+        Part::Tool { name, .. } => format!("function '{name}'"),
         Part::Value(param) => format!("'{param}'"),
     };
     let message = format!("Invalid schema for {what}: In context={context}, {error}.");
     match part {
         Part::ResponseFormat(_) => ApiError::bad_request(Some("response_format"), Some("invalid_json_schema"), message),
         Part::Value(param) => ApiError::bad_request(Some(param), Some("invalid_json_schema"), message),
-        Part::Tool(index, _) => {
-            let param = format!("tools[{index}].function.parameters");
-            ApiError::bad_request(Some(&param), Some("invalid_function_parameters"), message)
-        }
+        Part::Tool { param, .. } => ApiError::bad_request(Some(param), Some("invalid_function_parameters"), message),
     }
 }
 

@@ -35,7 +35,7 @@ pub fn router(state: Arc<AppState>) -> Router {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::DELETE, Method::GET, Method::OPTIONS, Method::POST])
-        .allow_headers(AllowHeaders::any())
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(Any)
         .max_age(std::time::Duration::from_secs(86_400));
     let v1 = Router::new()

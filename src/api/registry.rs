@@ -69,7 +69,11 @@ pub fn read(kind: Kind, body: &Value) -> Result<Read, FieldError> {
     };
     let Registration { name, definition, examples, counterexamples } = registration;
     let subject = match kind {
-        Kind::Tool => Subject::Tool(into_tool(0, ChatTool::read(&definition)?)),
+        Kind::Tool => {
+            let nested = ["function", "custom"].into_iter().find(|kind| body[*kind].is_object());
+            let at = nested.map(|kind| format!("{kind}.")).unwrap_or_default();
+            Subject::Tool(into_tool(0, ChatTool::read(&definition)?, &at))
+        }
         Kind::Schema => Subject::Schema { name: name.clone(), schema: definition["schema"].clone() },
     };
     let all = |examples: &[Value]| examples.iter().map(|example| arguments(&definition, example)).collect();
@@ -94,7 +98,7 @@ pub async fn register(
     // Why not always: at start there may be hundreds.
     let examples = (origin.is_none() || has_examples).then_some(examples);
     let checked = state.generator.check(subject, examples).await;
-    let checked = checked.map_err(|error| at_definition(kind, &definition.definition, error))?;
+    let checked = checked.map_err(|error| at_definition(kind, error))?;
     let entry = aside(|| match origin {
         None => state.registry.put(kind, &name, definition).map(|(entry, _)| entry),
         Some(origin) => state.registry.fix(kind, &name, definition, origin),
@@ -102,21 +106,11 @@ pub async fn register(
     Ok((entry, checked))
 }
 
-/// Names the field of the definition instead of a request's.
-fn at_definition(kind: Kind, definition: &Value, error: PrepareError) -> ApiError {
-    let is_schema = matches!(error, PrepareError::Schema { .. });
-    let mut error = ApiError::from(error);
-    match (kind, is_schema) {
-        (Kind::Schema, true) => error.param = Some("schema".to_owned()),
-        (Kind::Tool, true) if definition["type"] == "custom" => error.param = Some("format".to_owned()),
-        (Kind::Tool, true) => error.param = Some("parameters".to_owned()),
-        // What is not about a schema has the place that it has in a request.
-        (_, false) => {
-            error.param = error.param.map(|param| param.replacen("tools[0].", "", 1));
-            error.message = error.message.replacen("tools[0].", "", 1);
-        }
-    }
-    error
+/// Names the field of the definition: what answers a request with a registered schema stands elsewhere.
+fn at_definition(kind: Kind, error: PrepareError) -> ApiError {
+    let is_schema = kind == Kind::Schema && matches!(error, PrepareError::Schema { .. });
+    let error = ApiError::from(error);
+    if is_schema { ApiError { param: Some("schema".to_owned()), ..error } } else { error }
 }
 
 /// An example as the schema has it: the input of a custom tool is a text in it.

@@ -1,10 +1,12 @@
 //! References to the registry become what they stand for, before anything else reads the request.
 
+use std::sync::Arc;
+
 use super::error::ApiError;
 use super::wire::chat_request::ChatRequest;
 use super::wire::response_format::ResponseFormat;
-use super::wire::tools::{ChatTool, FunctionDefinition};
-use crate::registry::{Kind, Registry};
+use super::wire::tools::{ChatTool, CustomDefinition, FunctionDefinition};
+use crate::registry::{Entry, Kind, Registry};
 
 /// Bytes of all that one request refers to: a few bytes of it may stand for megabytes.
 const MAX_BYTES: usize = 16 << 20;
@@ -15,7 +17,7 @@ pub(super) fn refers(wire: &ChatRequest) -> bool {
     wire.tools.iter().flatten().any(|tool| match tool {
         ChatTool::Registered { .. } => true,
         ChatTool::Function { function } => function.parameters.is_none(),
-        ChatTool::Custom { .. } => false,
+        ChatTool::Custom { custom } => custom.format.is_none(),
     }) || functions.any(|function| function.parameters.is_none())
         || matches!(&wire.response_format, Some(ResponseFormat::JsonSchema { schema, version, .. }) if schema.is_none() || version.is_some())
 }
@@ -30,13 +32,12 @@ pub(super) fn resolve(wire: &mut ChatRequest, registry: &Registry) -> Result<Vec
     for (i, tool) in wire.tools.iter_mut().flatten().enumerate() {
         match tool {
             ChatTool::Function { function } => fill(function, registry, &mut used, &mut room)?,
-            ChatTool::Custom { .. } => {}
+            ChatTool::Custom { custom } => fill_custom(custom, registry, &mut used, &mut room)?,
             ChatTool::Registered { name, version, .. } => {
                 let entry = registry.get(Kind::Tool, name, *version)?;
                 let param = format!("tools[{i}].name");
                 let entry = entry.ok_or_else(|| ApiError::unknown_entry(&param, Kind::Tool, name, *version))?;
-                room = room.checked_sub(entry.n_bytes).ok_or_else(|| ApiError::body_too_large(MAX_BYTES))?;
-                used.push(format!("{name}@{}", entry.version));
+                take(&entry, &mut used, &mut room)?;
                 *tool = ChatTool::read(&entry.definition.definition)?;
             }
         }
@@ -77,14 +78,43 @@ fn fill(
     if function.parameters.is_some() {
         return Ok(());
     }
-    let Some(entry) = registry.get(Kind::Tool, &function.name, None)? else { return Ok(()) };
-    // Why: a custom tool is no function, and a function of its name may be another thing.
-    let ChatTool::Function { function: registered } = ChatTool::read(&entry.definition.definition)? else {
+    // Why nothing else: a custom tool is no function, and a function of its name may be another thing.
+    if let Some((entry, ChatTool::Function { function: registered })) = newest(&function.name, registry)? {
+        take(&entry, used, room)?;
+        function.parameters = registered.parameters;
+        function.description = function.description.take().or(registered.description);
+    }
+    Ok(())
+}
+
+/// The same for a custom tool without a format.
+fn fill_custom(
+    custom: &mut CustomDefinition,
+    registry: &Registry,
+    used: &mut Vec<String>,
+    room: &mut usize,
+) -> Result<(), ApiError> {
+    if custom.format.is_some() {
         return Ok(());
-    };
+    }
+    if let Some((entry, ChatTool::Custom { custom: registered })) = newest(&custom.name, registry)? {
+        take(&entry, used, room)?;
+        custom.format = registered.format;
+        custom.description = custom.description.take().or(registered.description);
+    }
+    Ok(())
+}
+
+/// The newest tool of this name.
+fn newest(name: &str, registry: &Registry) -> Result<Option<(Arc<Entry>, ChatTool)>, ApiError> {
+    let Some(entry) = registry.get(Kind::Tool, name, None)? else { return Ok(None) };
+    let tool = ChatTool::read(&entry.definition.definition)?;
+    Ok(Some((entry, tool)))
+}
+
+/// Notes that `entry` is used.
+fn take(entry: &Entry, used: &mut Vec<String>, room: &mut usize) -> Result<(), ApiError> {
     *room = room.checked_sub(entry.n_bytes).ok_or_else(|| ApiError::body_too_large(MAX_BYTES))?;
-    used.push(format!("{}@{}", function.name, entry.version));
-    function.parameters = registered.parameters;
-    function.description = function.description.take().or(registered.description);
+    used.push(format!("{}@{}", entry.name, entry.version));
     Ok(())
 }

@@ -111,7 +111,7 @@ impl Subject {
 
     fn part(&self) -> Part {
         match self {
-            Self::Tool(tool) => Part::Tool(tool.index, tool.name.clone()),
+            Self::Tool(tool) => tool.part(),
             Self::Schema { name, .. } => Part::ResponseFormat(name.clone()),
         }
     }

@@ -61,6 +61,8 @@ pub struct Thinking {
 pub struct RequestTool {
     /// Where it stands in the request's list.
     pub index: usize,
+    /// The field that says what it takes.
+    pub param: String,
     /// Its name.
     pub name: String,
     /// What it does.

@@ -1,6 +1,6 @@
 //! Specs to compiled grammars: under a budget, off the engine's thread, cached by content.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,18 @@ use llguidance::ParserFactory;
 use llguidance::api::{GrammarInit, GrammarWithLexer, TopLevelGrammar};
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::InferenceCapabilities;
-use serde_json::Value;
 
 use super::build::build;
 use super::cache::{Cache, Key};
-use super::close::{self, Answer, PartsCloser};
+use super::compiled::{Compiled, Findings};
+use super::joined::{Pieces, endings, places};
 use super::lower::Thrift;
 use super::piece::{Grammar, Piece};
-use super::spec::{ALONE, ANSWER, Call, NamedSchema, Spec, Style, Texts};
+use super::spec::{ALONE, ANSWER, NamedSchema, Spec, Style};
 use super::warm::{Kept, MAX_PER_GRAMMAR, Warm};
 use super::{Matcher, Vocab};
-use crate::guard::{Encoding, Form, Frame, Opening, Places, Structured};
-use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError, formats, walk};
+use crate::guard::Form;
+use crate::schema::{Deadline, Document, ErrorKind, Pointer, SchemaError};
 use crate::telemetry::metrics::METRICS;
 
 /// The stack that compiling a schema from a stranger may take: what it refers to nests as deep as it is long. Only what
@@ -67,52 +67,6 @@ pub enum GrammarError {
     /// The grammar around the schemas is at fault: a bug of ours, or too many schemas at once.
     #[error("the grammar does not compile: {0}")]
     Grammar(String),
-}
-
-/// A grammar ready to be followed.
-#[derive(Debug)]
-pub struct Compiled {
-    pristine: Matcher,
-    warm: Warm,
-    cheapest: OnceLock<Option<usize>>,
-    least_tokens: usize,
-    /// How values are written, per schema name, where they are not written as JSON.
-    pub encodings: HashMap<String, Arc<Encoding>>,
-    /// What is not enforced, per schema name.
-    pub findings: Vec<(String, Findings)>,
-    /// How long the compilation took.
-    pub compile_time: Duration,
-}
-
-impl Compiled {
-    /// Makes the matcher of a new sequence.
-    #[must_use]
-    pub fn matcher(&self) -> Matcher {
-        match self.warm.fork() {
-            Some((parser, work)) => self.pristine.with_parser(parser, work),
-            None => self.pristine.fork(),
-        }
-    }
-
-    /// Takes back a matcher that [`Compiled::matcher`] made, when its sequence is over: what its lexer has met makes
-    /// the masks of the next sequences quicker.
-    pub fn give_back(&self, matcher: Matcher) {
-        let (parser, work) = matcher.into_parser();
-        self.warm.give_back(parser, work);
-    }
-
-    /// No valid answer has fewer tokens, as far as answers are one value. Most have more.
-    #[must_use]
-    pub fn least_tokens(&self) -> usize {
-        self.least_tokens
-    }
-
-    /// The tokens of the shortest valid answer that is known.
-    ///
-    /// Looks through the schema when it is first called: not for the engine's thread.
-    pub fn cheapest_tokens(&self) -> Option<usize> {
-        *self.cheapest.get_or_init(|| self.pristine.prepare_closing())
-    }
 }
 
 /// Compiles specs for one vocabulary.
@@ -318,119 +272,6 @@ impl Compiler {
             message => message,
         })?;
         Ok(matcher)
-    }
-}
-
-/// What compiling one schema says about it, without a vocabulary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Whether some of its keywords are left to the guard; keys written twice apart.
-    pub needs_guard: bool,
-    /// Symbols in its grammar's rules.
-    pub grammar_size: usize,
-}
-
-/// Analyzes and lowers `document`, as compiling does.
-///
-/// # Errors
-/// If the schema is refused, or takes too long.
-pub fn summarize(document: &Document, deadline: &Deadline) -> Result<Summary, SchemaError> {
-    let one = Piece::of(document, (Style::default(), None), Thrift::Ordinary, deadline)?;
-    Ok(Summary { needs_guard: one.watches.root.is_some(), grammar_size: one.grammar.size() })
-}
-
-/// The schemas of a spec with their names.
-type Pieces = Vec<(String, Arc<Piece>)>;
-
-/// Each call asks for its schema, and there may be hundreds.
-fn by_name(pieces: &Pieces) -> HashMap<&str, &Piece> {
-    pieces.iter().map(|(name, piece)| (name.as_str(), piece.as_ref())).collect()
-}
-
-fn places(spec: &Spec, pieces: &Pieces) -> Places {
-    let pieces = by_name(pieces);
-    let opening = |first: Frame, head: Frame, schema: &str| {
-        let piece = pieces.get(schema)?;
-        Some(Opening { head, first, watches: Arc::clone(&piece.watches), encoding: piece.grammar.encoding().cloned() })
-    };
-    let calls = spec.calls.iter().flat_map(|calls| calls.each.iter().map(move |call| (&calls.begin, call)));
-    let opened = |(begin, call): (&Frame, &Call)| opening(begin.then(&call.head), call.head.clone(), &call.schema);
-    let mut after: Vec<_> = calls.filter_map(opened).collect();
-    let mut start = pieces.get(ANSWER).map(|piece| Arc::clone(&piece.watches));
-    if !spec.around.0.is_empty() {
-        start = None;
-        let open = Frame::bytes(spec.around.0.as_slice());
-        after.extend(opening(open.clone(), open, ANSWER));
-    }
-    let structure = match &spec.text {
-        Some(Texts::Parts(parts)) => {
-            let watches = parts.named().filter_map(|name| Some(Arc::clone(&pieces.get(name.as_str())?.watches)));
-            let encoding = |name: &str| pieces.get(name)?.grammar.encoding();
-            let (structure, watches) = (parts.encoded(encoding), watches.collect());
-            Some(Structured { structure, watches, n_before: spec.around.0.len() })
-        }
-        _ => None,
-    };
-    Places { preamble: spec.preamble.clone(), start, after, structure }
-}
-
-fn endings(spec: &Spec, pieces: &Pieces) -> Answer {
-    let pieces = by_name(pieces);
-    let find = |wanted: &str| {
-        let piece = pieces.get(wanted)?;
-        Some((Arc::clone(&piece.closer), piece.grammar.encoding().cloned()))
-    };
-    let calls = spec.calls.as_ref().map(|calls| {
-        let one = |call: &Call| {
-            let (closer, encoding) = find(&call.schema)?;
-            Some(close::Call::new(call.head.clone(), close::Arguments { closer, encoding }, call.tail.clone()))
-        };
-        close::Calls {
-            lead: calls.lead.clone(),
-            marker: calls.marker.clone(),
-            begin: calls.begin.clone(),
-            between: calls.between.clone(),
-            end: calls.end.clone(),
-            prose: calls.prose,
-            each: calls.each.iter().filter_map(one).collect(),
-        }
-    });
-    let text = spec.text.as_ref().and_then(|texts| match texts {
-        Texts::In(lang) => close::Text::within(lang),
-        Texts::Derived(cfg) => Some(close::Text::Derived(Arc::clone(cfg))),
-        Texts::Parts(parts) => {
-            let value = |name: String| {
-                let (closer, encoding) = find(&name)?;
-                Some((close::Arguments { closer, encoding }, pieces.get(name.as_str())?.least_bytes))
-            };
-            let values = parts.named().filter_map(value).collect();
-            let structure = parts.encoded(|name| pieces.get(name)?.grammar.encoding());
-            Some(close::Text::Parts(Box::new(PartsCloser::new(Arc::clone(parts), structure, values))))
-        }
-    });
-    let value = find(ANSWER).map(|(closer, _)| closer);
-    Answer::new(spec.preamble.clone(), value, calls, text, spec.around.clone())
-}
-
-/// What became of keywords that are not enforced.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// Places of `format`s that no specification defines: annotations, as 2020-12 says.
-    pub unknown_formats: Vec<Pointer>,
-}
-
-impl Findings {
-    fn of(document: &Document) -> Self {
-        let mut unknown_formats = Vec::new();
-        let _: Result<(), ()> = walk::try_visit(document.value(), &mut |at, schema| {
-            if let Some(Value::String(name)) = schema.get("format")
-                && formats::lookup(name).is_none()
-            {
-                unknown_formats.push(at.child("format"));
-            }
-            Ok(())
-        });
-        Self { unknown_formats }
     }
 }
 

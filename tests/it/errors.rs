@@ -362,11 +362,16 @@ fn unknown_routes_and_models() {
 #[test]
 fn unknown_fields_are_named_or_refused() {
     let body = chat_body(
-        json!({"frobnicate": 1, "ttl": null, "user": "me", "metadata": {"a": "b"}, "store": true, "max_tokens": 1}),
+        json!({"frobnicate": 1, "ttl": null, "user": "me", "metadata": {"a": "b"}, "store": true, "max_tokens": 9,
+            "response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "null", "x": 1}, "strcit": true}},
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi.", "cache_control": {"type": "ephemeral"}}]}]}),
     );
     let server = TestServer::start(Setup::default());
     let answer = server.chat(&body);
-    assert_eq!((answer.status, answer.header("x-drawplate-ignored-fields")), (200, Some("frobnicate, ttl")));
+    assert_eq!(
+        (answer.status, answer.header("x-drawplate-ignored-fields")),
+        (200, Some("frobnicate, response_format.json_schema.strcit, messages[0].content[0].cache_control"))
+    );
     let mut setup = Setup::default();
     setup.api.reject_unknown_fields = true;
     let answer = TestServer::start(setup).chat(&body);

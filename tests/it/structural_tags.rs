@@ -232,6 +232,13 @@ fn cases() -> Vec<(Value, IsRight)> {
         ),
         (of_format(json!({"type": "json_schema", "json_schema": city(), "style": "json"})), is_city),
         (of_format(json!({"type": "json_schema", "json_schema": city(), "any_order": true})), is_city),
+        (
+            of_format(styled(
+                "qwen_xml",
+                json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "boolean"}}, "required": ["b"], "maxProperties": 1, "additionalProperties": false}),
+            )),
+            |text| ["true", "false"].iter().any(|word| text == format!("<parameter=b>{word}</parameter>")),
+        ),
         (of_format(styled("qwen_xml", weather())), |text| is_weather(text, ["<parameter=", ">", ">", "</parameter>"])),
         (
             of_format(
@@ -282,11 +289,11 @@ fn cases() -> Vec<(Value, IsRight)> {
                     "minimax_m3_xml",
                     json!({"type": "object", "properties": {"a": {"type": "array", "items": {"type": "boolean"}}}, "additionalProperties": false}),
                 ),
-                "</i>",
+                "]<]minimax[>[</invoke>",
             )),
             |text| {
                 let tag = |name: &str| format!("]<]minimax[>[<{name}>");
-                let Some((call, "")) = between(text, "<i>", "</i>") else { return false };
+                let Some((call, "")) = between(text, "<i>", "]<]minimax[>[</invoke>") else { return false };
                 let items = call.replace(&tag("item"), "").replace(&tag("/item"), ";");
                 items.is_empty()
                     || between(&items, &tag("a"), &tag("/a")).is_some_and(|(items, rest)| {
@@ -385,6 +392,11 @@ fn what_cannot_be_enforced_is_refused() {
             "cannot hold '>'",
         ),
         (
+            of_format(styled("qwen_xml", json!({"properties": {"a": {"const": "x</parameter>"}}, "required": ["a"]}))),
+            "response_format.format.json_schema",
+            "'a' would hold '</parameter>'",
+        ),
+        (
             of_format(json!({"type": "json_schema", "json_schema": {}, "excludes": ["x"]})),
             "response_format.format.excludes",
             "'pattern'",
@@ -392,7 +404,7 @@ fn what_cannot_be_enforced_is_refused() {
         (
             of_format(json!({"type": "optional", "content": styled("glm_xml", city())})),
             "response_format.format.content.json_schema",
-            "may be empty",
+            "a tag around it",
         ),
         (
             sequence(json!([styled("glm_xml", city()), {"type": "const_string", "value": "<arg"}])),

@@ -167,11 +167,8 @@ impl ChatRequest {
             chat_template_kwargs: f.get("chat_template_kwargs").map(|i| read_map(&i)).transpose()?,
             drawplate: f.get("drawplate").map(|i| read_drawplate(&i)).transpose()?,
         };
-        let in_tools = request.tools.iter().flatten().flat_map(ChatTool::unknown);
-        let in_functions = request.functions.iter().flatten().flat_map(|function| &function.unknown);
-        let unknown = f.unknown().into_iter().chain(in_tools.chain(in_functions).cloned()).collect();
         check_together(&request, &f)?;
-        Ok((request, unknown))
+        Ok((request, f.all_unknown()))
     }
 }
 
@@ -192,7 +189,7 @@ fn check_without_effect(f: &Fields<'_>) -> Result<(), FieldError> {
         }
     }
     if let Some(item) = f.get("metadata") {
-        let entries: Vec<_> = item.object()?.entries().map(|(key, value)| (key.clone(), value)).collect();
+        let entries: Vec<_> = item.entries()?.map(|(key, value)| (key.clone(), value)).collect();
         if entries.len() > 16 {
             return Err(item.invalid("too many properties. Expected an object with at most 16 properties."));
         }
@@ -295,12 +292,11 @@ fn read_stop(item: &Item<'_>) -> Result<Vec<String>, FieldError> {
 }
 
 fn read_logit_bias(item: &Item<'_>) -> Result<Vec<(u32, f64)>, FieldError> {
-    let f = item.object()?;
     let entry = |(key, value): (&String, Item<'_>)| {
         let token = key.parse().map_err(|_| value.invalid("keys must be token ids."))?;
         Ok((token, value.number(-100.0, 100.0)?))
     };
-    f.entries().map(entry).collect()
+    item.entries()?.map(entry).collect()
 }
 
 fn read_stream_options(item: &Item<'_>) -> Result<StreamOptions, FieldError> {

@@ -82,8 +82,8 @@ pub(super) fn read_constraint(f: &Fields<'_>) -> Result<Option<(String, Response
                 return Err(unenforced(item.path()));
             }
         }
-        if let Some(path) = inner.first_unknown() {
-            return Err(unenforced(&path));
+        if let Some(path) = inner.unknown().first() {
+            return Err(unenforced(path));
         }
     }
     if let Some(item) = f.get("structural_tag") {

@@ -36,6 +36,9 @@ pub struct ChatToolCall {
     pub is_legacy: bool,
 }
 
+/// What OpenAI's messages have besides, and the answers of servers that clients send back.
+const WITHOUT_EFFECT: [&str; 6] = ["name", "audio", "annotations", "refusal", "tool_call_id", "reasoning"];
+
 pub(super) fn read_messages(item: &Item<'_>) -> Result<Vec<ChatMessage>, FieldError> {
     let messages = item.list(100_000)?;
     if messages.is_empty() {
@@ -50,6 +53,7 @@ pub(super) fn read_messages(item: &Item<'_>) -> Result<Vec<ChatMessage>, FieldEr
 
 fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
     let f = item.object()?;
+    f.accept(&WITHOUT_EFFECT);
     let role = f.required("role")?.one_of(&["system", "developer", "user", "assistant", "tool", "function"])?;
     let tool_calls: Vec<ChatToolCall> = match f.get("tool_calls") {
         Some(calls) if role == "assistant" => calls.list(1024)?.iter().map(read_tool_call).collect::<Result<_, _>>()?,
@@ -64,7 +68,8 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
     let name = f.get("name").filter(|_| is_result).map(|name| name.string().map(str::to_owned)).transpose()?;
     let name = name.filter(|name| !name.is_empty());
     let has_calls = !tool_calls.is_empty() || legacy.is_some();
-    if content.is_none() && !has_calls && f.get("refusal").is_none() {
+    // Source: OpenAI's type of a message of the role 'function'.
+    if content.is_none() && !has_calls && role != "function" && f.get("refusal").is_none() {
         f.required("content")?;
     }
     let refusal = f.get("refusal").map(|r| r.string().map(str::to_owned)).transpose()?;
@@ -126,6 +131,7 @@ fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
 
 fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
     let f = item.object()?;
+    f.accept(&["type", "index"]);
     let id = f.get("id").map(|id| read_id(&id)).transpose()?.flatten();
     if let Some(custom) = f.get("custom") {
         let custom = custom.object()?;

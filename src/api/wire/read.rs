@@ -1,6 +1,8 @@
 //! Reads JSON field by field, with the path in every complaint, in OpenAI's own words.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -30,6 +32,7 @@ pub struct Fields<'v> {
     map: &'v Map<String, Value>,
     path: String,
     known: RefCell<Vec<&'static str>>,
+    leftovers: Rc<Leftovers>,
 }
 
 /// A value that is there and is not null.
@@ -37,6 +40,35 @@ pub struct Fields<'v> {
 pub struct Item<'v> {
     value: &'v Value,
     path: String,
+    leftovers: Rc<Leftovers>,
+}
+
+/// Fields of one body, nested ones included, that nobody has asked for.
+#[derive(Debug, Default)]
+struct Leftovers {
+    /// Where an object's fields are in the list, by its path.
+    index: RefCell<HashMap<String, usize>>,
+    fields: RefCell<Vec<Vec<String>>>,
+}
+
+impl Leftovers {
+    /// Notes that an object was read; one that is read twice has only what neither has asked for.
+    fn note(&self, path: &str, unknown: Vec<String>) {
+        let (mut index, mut fields) = (self.index.borrow_mut(), self.fields.borrow_mut());
+        match index.get(path) {
+            Some(known) => fields[*known].retain(|field| unknown.contains(field)),
+            None => {
+                index.insert(path.to_owned(), fields.len());
+                fields.push(unknown);
+            }
+        }
+    }
+}
+
+impl Drop for Fields<'_> {
+    fn drop(&mut self) {
+        self.leftovers.note(&self.path, self.unknown());
+    }
 }
 
 impl<'v> Fields<'v> {
@@ -52,7 +84,11 @@ impl<'v> Fields<'v> {
     pub fn get(&self, name: &'static str) -> Option<Item<'v>> {
         self.known.borrow_mut().push(name);
         let value = self.map.get(name).filter(|value| !value.is_null())?;
-        Some(Item { value, path: self.path_of(name) })
+        Some(self.item(name, value))
+    }
+
+    fn item(&self, name: &str, value: &'v Value) -> Item<'v> {
+        Item { value, path: self.path_of(name), leftovers: Rc::clone(&self.leftovers) }
     }
 
     /// The field `name`.
@@ -71,24 +107,20 @@ impl<'v> Fields<'v> {
         self.known.borrow_mut().extend_from_slice(names);
     }
 
-    /// The fields nobody asked for, in the order of the body.
+    /// The fields nobody asked for, in the order of the body; null is as good as absent.
     #[must_use]
     pub fn unknown(&self) -> Vec<String> {
         let known = self.known.borrow();
-        self.map.keys().filter(|key| !known.contains(&key.as_str())).map(|key| self.path_of(key)).collect()
-    }
-
-    /// The first of them that is not null.
-    #[must_use]
-    pub fn first_unknown(&self) -> Option<String> {
-        let known = self.known.borrow();
         let is_unknown = |(key, value): &(&String, &Value)| !known.contains(&key.as_str()) && !value.is_null();
-        self.map.iter().find(is_unknown).map(|(key, _)| self.path_of(key))
+        self.map.iter().filter(is_unknown).map(|(key, _)| self.path_of(key)).collect()
     }
 
-    /// All fields as they stand.
-    pub fn entries(&self) -> impl Iterator<Item = (&'v String, Item<'v>)> {
-        self.map.iter().map(|(key, value)| (key, Item { value, path: self.path_of(key) }))
+    /// Those of this object, and then of all that was read from the same body, as far as the reading is over.
+    #[must_use]
+    pub fn all_unknown(&self) -> Vec<String> {
+        let mut all = self.unknown();
+        all.extend(self.leftovers.fields.borrow().iter().flatten().cloned());
+        all
     }
 
     fn path_of(&self, name: &str) -> String {
@@ -100,13 +132,13 @@ impl<'v> Item<'v> {
     /// A request's body.
     #[must_use]
     pub fn root(value: &'v Value) -> Self {
-        Self { value, path: String::new() }
+        Self { value, path: String::new(), leftovers: Rc::default() }
     }
 
     /// Another value in its place: what its text says.
     #[must_use]
     pub fn of<'w>(&self, value: &'w Value) -> Item<'w> {
-        Item { value, path: self.path.clone() }
+        Item { value, path: self.path.clone(), leftovers: Rc::clone(&self.leftovers) }
     }
 
     /// The value itself.
@@ -143,7 +175,19 @@ impl<'v> Item<'v> {
     /// If it is something else.
     pub fn object(&self) -> Result<Fields<'v>, FieldError> {
         let map = self.value.as_object().ok_or_else(|| self.wrong_type("an object"))?;
-        Ok(Fields { map, path: self.path.clone(), known: RefCell::default() })
+        let (path, leftovers) = (self.path.clone(), Rc::clone(&self.leftovers));
+        Ok(Fields { map, path, known: RefCell::default(), leftovers })
+    }
+
+    /// An object whose names are not ours: its fields as they stand.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn entries(&self) -> Result<impl Iterator<Item = (&'v String, Item<'v>)>, FieldError> {
+        let map = self.value.as_object().ok_or_else(|| self.wrong_type("an object"))?;
+        Ok(map.iter().map(|(key, value)| {
+            (key, Item { value, path: format!("{}.{key}", self.path), leftovers: Rc::clone(&self.leftovers) })
+        }))
     }
 
     /// A list of at most `max` items.
@@ -162,7 +206,11 @@ impl<'v> Item<'v> {
                 ),
             ));
         }
-        Ok(items.iter().enumerate().map(|(i, value)| Item { value, path: format!("{}[{i}]", self.path) }).collect())
+        let item = |(i, value)| {
+            let (path, leftovers) = (format!("{}[{i}]", self.path), Rc::clone(&self.leftovers));
+            Item { value, path, leftovers }
+        };
+        Ok(items.iter().enumerate().map(item).collect())
     }
 
     /// A number in `min..=max`.

@@ -24,9 +24,6 @@ pub enum ChatTool {
         /// The newest if it is not said.
         #[serde(skip_serializing_if = "Option::is_none")]
         version: Option<u32>,
-        /// Fields that nothing here knows.
-        #[serde(skip)]
-        unknown: Vec<String>,
     },
 }
 
@@ -37,16 +34,6 @@ impl ChatTool {
     /// With the first field that is wrong.
     pub fn read(value: &Value) -> Result<Self, FieldError> {
         read_tool(&Item::root(value))
-    }
-
-    /// Its fields that nothing here knows.
-    #[must_use]
-    pub fn unknown(&self) -> &[String] {
-        match self {
-            Self::Function { function } => &function.unknown,
-            Self::Custom { custom } => &custom.unknown,
-            Self::Registered { unknown, .. } => unknown,
-        }
     }
 
     /// Its name.
@@ -67,11 +54,9 @@ pub struct CustomDefinition {
     pub name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    #[serde(default, skip_serializing_if = "CustomFormat::is_text")]
-    pub format: CustomFormat,
-    /// Fields that nothing here knows.
-    #[serde(skip)]
-    pub unknown: Vec<String>,
+    /// Without it, that of the registered tool of this name, if there is one; else any text.
+    #[serde(skip_serializing_if = "CustomFormat::is_text")]
+    pub format: Option<CustomFormat>,
 }
 
 /// What the input of a custom tool must be.
@@ -87,8 +72,9 @@ pub enum CustomFormat {
 }
 
 impl CustomFormat {
-    fn is_text(&self) -> bool {
-        *self == Self::Text
+    #[expect(clippy::ref_option, reason = "serde gives the field as it is")]
+    fn is_text(format: &Option<Self>) -> bool {
+        format.as_ref().is_none_or(|format| *format == Self::Text)
     }
 }
 
@@ -121,9 +107,6 @@ pub struct FunctionDefinition {
     pub parameters: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
-    /// Fields that nothing here knows.
-    #[serde(skip)]
-    pub unknown: Vec<String>,
 }
 
 /// Which tools are called.
@@ -156,21 +139,12 @@ const MAX_NAME: usize = 128;
 pub(super) fn read_tool(item: &Item<'_>) -> Result<ChatTool, FieldError> {
     let f = item.object()?;
     match f.required("type")?.one_of(&["function", "custom", "registered"])? {
-        "custom" => {
-            let mut custom = read_custom(&f.required("custom")?)?;
-            custom.unknown.extend(f.unknown());
-            Ok(ChatTool::Custom { custom })
-        }
+        "custom" => Ok(ChatTool::Custom { custom: read_custom(&f.required("custom")?)? }),
         "registered" => Ok(ChatTool::Registered {
             name: read_name(&f.required("name")?, MAX_NAME)?,
             version: f.get("version").map(|version| read_version(&version)).transpose()?,
-            unknown: f.unknown(),
         }),
-        _ => {
-            let mut function = read_function(&f.required("function")?)?;
-            function.unknown.extend(f.unknown());
-            Ok(ChatTool::Function { function })
-        }
+        _ => Ok(ChatTool::Function { function: read_function(&f.required("function")?)? }),
     }
 }
 
@@ -183,8 +157,7 @@ pub(super) fn read_custom(item: &Item<'_>) -> Result<CustomDefinition, FieldErro
     Ok(CustomDefinition {
         name: read_name(&f.required("name")?, MAX_NAME)?,
         description: f.get("description").map(|d| d.string().map(str::to_owned)).transpose()?,
-        format: f.get("format").map(|format| read_format(&format)).transpose()?.unwrap_or_default(),
-        unknown: f.unknown(),
+        format: f.get("format").map(|format| read_format(&format)).transpose()?,
     })
 }
 
@@ -194,7 +167,9 @@ fn read_format(item: &Item<'_>) -> Result<CustomFormat, FieldError> {
         return Ok(CustomFormat::Text);
     }
     // Why: the Responses API has it without the object around it.
-    let nested = f.get("grammar").map(|grammar| grammar.object()).transpose()?;
+    let is_flat = f.get("syntax").is_some() || f.get("definition").is_some();
+    let nested = if is_flat { f.get("grammar") } else { Some(f.required("grammar")?) };
+    let nested = nested.map(|grammar| grammar.object()).transpose()?;
     let grammar = nested.as_ref().unwrap_or(&f);
     let syntax = grammar.required("syntax")?;
     let definition = grammar.required("definition")?.string()?.to_owned();
@@ -210,9 +185,8 @@ pub(super) fn read_function(item: &Item<'_>) -> Result<FunctionDefinition, Field
     Ok(FunctionDefinition {
         name: read_name(&f.required("name")?, MAX_NAME)?,
         description: f.get("description").map(|d| d.string().map(str::to_owned)).transpose()?,
-        parameters: f.get("parameters").map(|p| p.object().map(|_| p.value().clone())).transpose()?,
+        parameters: f.get("parameters").map(|p| p.entries().map(|_| p.value().clone())).transpose()?,
         strict: f.get("strict").map(|s| read_strict(&s)).transpose()?,
-        unknown: f.unknown(),
     })
 }
 
@@ -243,6 +217,7 @@ pub(super) fn read_tool_choice(item: &Item<'_>) -> Result<ToolChoiceField, Field
             let tools = allowed.required("tools")?.list(MAX_TOOLS)?;
             let tools = tools.iter().map(|tool| {
                 let tool = tool.object()?;
+                tool.accept(&["type"]);
                 let (custom, is_custom) = (tool.get("custom"), tool.get("custom").is_some());
                 let named = custom.map_or_else(|| tool.required("function"), Ok)?;
                 let name = named.object()?.required("name")?.string()?.to_owned();

@@ -1,7 +1,6 @@
-//! Regular expressions in Lark, which are Python's and Rust's, as ECMA-262's.
+//! Regular expressions in Lark, which are those of Rust's `regex`.
 //!
-//! What means something else there, and cannot be said otherwise, is left to llguidance: lazy repetitions, assertions,
-//! sets of sets.
+//! What a terminal cannot say by itself is left to llguidance: lazy repetitions and assertions.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,15 +8,12 @@ use std::time::Duration;
 use super::CfgError;
 use super::reader::Reader;
 use crate::schema::Deadline;
-use crate::schema::pattern::{self, Lang};
+use crate::schema::pattern::{self, Lang, from_rust};
 
 /// Processor time that all expressions of a grammar may take.
 const MAX_TIME: Duration = Duration::from_millis(500);
 /// Ranges of characters in all of them.
 const MAX_RANGES: usize = 1_000_000;
-/// What a word's character is, in Unicode. Source: UTS 18, Annex C.
-const WORD: &str = r"\p{L}\p{M}\p{Nd}\p{Pc}";
-
 /// The expressions of one grammar.
 pub(super) struct Regexes {
     /// By their text in ECMA-262, with the ranges in them.
@@ -36,15 +32,21 @@ impl Regexes {
     /// Reads `/expression/flags`.
     pub(super) fn read(&mut self, text: &mut Reader) -> Result<Lang, CfgError> {
         text.expect("/")?;
-        let pattern = translate(text)?;
+        let pattern = expression(text)?;
         text.expect("/")?;
         let flags = text.word(|c| c.is_ascii_lowercase());
-        if let Some(flag) = flags.chars().find(|flag| !"isu".contains(*flag)) {
+        if let Some(flag) = flags.chars().find(|flag| !"imsux".contains(*flag)) {
             return Err(text.unsupported(&format!("the flag '{flag}' is not supported here")));
         }
-        let modifiers: String = "is".chars().filter(|flag| flags.contains(*flag)).collect();
-        let dots = if flags.contains('s') { pattern.replace(DOT, ".") } else { pattern.replace(DOT, "[^\\n]") };
-        self.lang(text, &if modifiers.is_empty() { dots } else { format!("(?{modifiers}:{dots})") })
+        let with_flags = if flags.is_empty() { pattern.clone() } else { format!("(?{flags}){pattern}") };
+        let read = from_rust(&with_flags).map_err(|error| text.unsupported(&format!("/{pattern}/: {error}")))?;
+        if read.is_lazy {
+            return Err(text.unsupported("repetitions that take as little as they can are not supported here"));
+        }
+        if read.has_assertions {
+            return Err(text.unsupported("assertions are not supported here"));
+        }
+        self.lang(text, &read.pattern)
     }
 
     /// A text in any case.
@@ -65,9 +67,7 @@ impl Regexes {
             if self.deadline.look().is_err() {
                 return Err(at.fault("the regular expressions take too long to read"));
             }
-            let loose = pattern::in_unicode_mode(pattern);
-            let lang = pattern::whole(loose.as_deref().unwrap_or(pattern))
-                .map_err(|error| at.unsupported(&format!("/{pattern}/: {error}")))?;
+            let lang = pattern::whole(pattern).map_err(|error| at.unsupported(&format!("/{pattern}/: {error}")))?;
             let n_ranges = ranges(&lang);
             self.known.insert(pattern.to_owned(), (lang, n_ranges));
         }
@@ -90,76 +90,20 @@ fn ranges(lang: &Lang) -> usize {
     }
 }
 
-/// Stands for a dot until the flags are known.
-const DOT: &str = "\u{F8F0}";
-
-/// The expression up to its closing slash, in ECMA-262.
-fn translate(text: &mut Reader) -> Result<String, CfgError> {
+/// The expression up to its closing slash.
+fn expression(text: &mut Reader) -> Result<String, CfgError> {
     let mut out = String::new();
-    let mut in_class = false;
     loop {
         let c = text.peek().filter(|c| *c != '\n');
         let c = c.ok_or_else(|| text.fault("the regular expression does not end"))?;
-        let next = text.peek_at(1);
-        match (c, in_class) {
-            ('/', _) => return Ok(out),
-            ('\\', _) => {
-                let escaped = next.ok_or_else(|| text.fault("the regular expression does not end"))?;
-                out.push_str(&escape(escaped, in_class).ok_or_else(|| {
-                    text.unsupported(&format!("'\\{escaped}' means something else here, and is not supported"))
-                })?);
-                text.at += 1;
-            }
-            // Why: these are sets of sets in Rust, and characters in Python.
-            ('[', true) => return Err(text.unsupported("sets inside of sets of characters are not supported here")),
-            ('&' | '~' | '-', true) if next == Some(c) => {
-                return Err(text.unsupported("sets inside of sets of characters are not supported here"));
-            }
-            (']', true) => {
-                in_class = false;
-                out.push(c);
-            }
-            ('[', false) => {
-                in_class = true;
-                out.push(c);
-                if next == Some('^') {
-                    out.push('^');
-                    text.at += 1;
-                }
-                // A bracket that stands first is one of the characters.
-                if text.peek_at(1) == Some(']') {
-                    out.push_str("\\]");
-                    text.at += 1;
-                }
-            }
-            ('.', false) => out.push_str(DOT),
-            ('^' | '$', false) => return Err(text.unsupported("assertions are not supported here")),
-            ('(', false) if next == Some('?') && text.peek_at(2) != Some(':') => {
-                return Err(text.unsupported("groups with '(?' are not supported here"));
-            }
-            ('*' | '+' | '?' | '}', false) if next == Some('?') => {
-                return Err(text.unsupported("repetitions that take as little as they can are not supported here"));
-            }
-            ('{', false) if next == Some(',') => out.push_str("{0"),
-            (c, _) => out.push(c),
+        if c == '/' {
+            return Ok(out);
         }
+        out.push(c);
         text.at += 1;
+        if c == '\\' {
+            out.extend(text.peek());
+            text.at += 1;
+        }
     }
-}
-
-/// An escape in ECMA-262; none if it has no such thing.
-fn escape(escaped: char, in_class: bool) -> Option<String> {
-    Some(match (escaped, in_class) {
-        // Only Lark needs that one.
-        ('/', _) => "/".to_owned(),
-        ('w', true) => WORD.to_owned(),
-        ('w', false) => format!("[{WORD}]"),
-        ('W', false) => format!("[^{WORD}]"),
-        ('d', _) => r"\p{Nd}".to_owned(),
-        ('D', _) => r"\P{Nd}".to_owned(),
-        ('b' | 'B' | 'A' | 'Z' | 'z' | 'W' | 'h' | 'H' | 'R' | 'G' | 'K' | 'X' | '0'..='9', _) => return None,
-        (c, _) if c.is_ascii_alphabetic() => format!("\\{c}"),
-        (c, _) if "^$\\.*+?()[]{}|-".contains(c) && (c != '-' || in_class) => format!("\\{c}"),
-        (c, _) => c.to_string(),
-    })
 }

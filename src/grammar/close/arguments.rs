@@ -42,7 +42,27 @@ impl Arguments {
         let Some(encoding) = &self.encoding else {
             return Some([self.closer.close(text)?.as_slice(), tail].concat());
         };
-        let Read { json, transcoder, .. } = read(encoding, text);
+        self.close_read(encoding, &read(encoding, text), text, tail)
+    }
+
+    /// The same, where what follows may be any of `tails`, each with what it leads to; they depend on the last bytes of
+    /// `text`, which may belong to what follows. Where values are JSON, nothing is looked for behind them.
+    pub(super) fn close_before<T>(
+        &self,
+        text: &[u8],
+        tails: impl FnOnce(&[u8]) -> Vec<(Vec<u8>, T)>,
+    ) -> Option<(Vec<u8>, T)> {
+        let Some(encoding) = &self.encoding else {
+            let (_, to) = tails(b"").into_iter().next()?;
+            return Some((self.closer.close(text)?, to));
+        };
+        let read = read(encoding, text);
+        let ended = |(tail, to): (Vec<u8>, T)| Some((self.close_read(encoding, &read, text, &tail)?, to));
+        tails(read.transcoder.held()).into_iter().find_map(ended)
+    }
+
+    fn close_read(&self, encoding: &Arc<Encoding>, so_far: &Read<'_>, text: &[u8], tail: &[u8]) -> Option<Vec<u8>> {
+        let Read { json, transcoder, .. } = so_far;
         transcoder.readings(tail).into_iter().find_map(|reading| {
             let so_far = [json.as_slice(), &reading.json].concat();
             let ending = self.closer.close(&so_far)?;

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use llguidance::derivre::RegexAst;
@@ -23,7 +23,12 @@ pub(in crate::grammar) struct PartsCloser {
     ways: Vec<Option<Way>>,
     /// What ends texts that are not free, by the text and its stop.
     ends: Mutex<HashMap<End, Option<scalar::Texts>>>,
+    /// Whole values, by their schema and the node behind them.
+    whole: Mutex<HashMap<(usize, usize), Ended>>,
 }
+
+/// What ends a value, and the node that it leads to.
+type Ended = Option<(Vec<u8>, usize)>;
 
 /// The end of a text: which text, and with which of its stops.
 type End = (usize, Option<usize>);
@@ -56,7 +61,7 @@ impl PartsCloser {
     /// Finds endings for answers of `parts`, which stand as `structure` says; `values` are those of its schemas.
     pub(in crate::grammar) fn new(parts: Arc<Parts>, structure: Arc<Structure>, values: Vec<(Arguments, u64)>) -> Self {
         let ways = ways(&parts, &values);
-        Self { parts, structure, values, ways, ends: Mutex::new(HashMap::new()) }
+        Self { parts, structure, values, ways, ends: Mutex::default(), whole: Mutex::default() }
     }
 
     /// The bytes of a short valid ending of `text`; `None` if none is known.
@@ -119,7 +124,7 @@ impl PartsCloser {
                     node = next;
                 }
                 Step::Value(value, next) => {
-                    let (ending, behind) = self.end_value(value, b"", next).into_iter().next()?;
+                    let (ending, behind) = self.end_value(value, b"", next)?;
                     whole.extend(ending);
                     node = behind;
                 }
@@ -148,20 +153,32 @@ impl PartsCloser {
         }
     }
 
-    /// Endings of a value of which `begun` is there, each with the node that it leads to: to `next`, or behind some of what
+    /// The ending of a value of which `begun` is there, with the node that it leads to: to `next`, or behind some of what
     /// stands there, where only that says that the value is over.
-    fn end_value(&self, value: usize, begun: &[u8], next: usize) -> Vec<(Vec<u8>, usize)> {
-        let Some((arguments, _)) = self.values.get(value) else { return Vec::new() };
-        if self.structure.encoding(value).is_none() {
-            return arguments.close(begun, b"").map(|ending| (ending, next)).into_iter().collect();
+    fn end_value(&self, value: usize, begun: &[u8], next: usize) -> Option<(Vec<u8>, usize)> {
+        // Why kept: the same value may stand in an answer many times.
+        let is_new = begun.is_empty();
+        if let (true, Some(known)) = (is_new, self.lock_whole().get(&(value, next))) {
+            return known.clone();
         }
-        // Why: what has begun as what follows need not be on the shortest way.
-        let begun_tails = (1..=begun.len().min(MAX_TAIL)).filter_map(|n| {
-            let tail = &begun[begun.len() - n..];
-            Some((tail, self.structure.behind(next, tail)?))
+        let (arguments, _) = self.values.get(value)?;
+        let is_json = self.structure.encoding(value).is_none();
+        let ended = arguments.close_before(begun, |held| {
+            // What has begun as what follows need not be on the shortest way.
+            let held = (held, self.structure.behind(next, held));
+            let tails = [held, (&b""[..], Some(next))].into_iter().filter_map(|(tail, node)| Some((tail, node?)));
+            tails
+                .map(|(tail, node)| if is_json { (Vec::new(), node) } else { self.tail(tail.to_vec(), node) })
+                .collect()
         });
-        let tails = begun_tails.chain([(&b""[..], next)]).map(|(tail, node)| self.tail(tail.to_vec(), node));
-        tails.filter_map(|(tail, node)| Some((arguments.close(begun, &tail)?, node))).collect()
+        if is_new {
+            self.lock_whole().insert((value, next), ended.clone());
+        }
+        ended
+    }
+
+    fn lock_whole(&self) -> MutexGuard<'_, HashMap<(usize, usize), Ended>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What comes first on the shortest way behind `tail` and from `node` on, up to what is no literal; and the node there.

@@ -7,8 +7,8 @@ use super::write::{Emitter, Key};
 use crate::grammar::emit::{counted, keys};
 use crate::grammar::shape::{Array, Object, Shape, ShapeId};
 use crate::guard::{Content, LevelId};
-use crate::schema::SchemaError;
 use crate::schema::pattern::Lang;
+use crate::schema::{ErrorKind, Pointer, SchemaError};
 
 /// Nothing, as a rule has it.
 const NOTHING: &str = "\"\"";
@@ -53,7 +53,14 @@ impl Emitter<'_> {
         for property in object.declared.iter().filter(|property| self.is_productive[property.shape.0 as usize]) {
             let key = Key { text: Some(&property.name), lang: Lang::literal(&property.name) };
             let content = self.keys.content(level, property.name.as_bytes());
-            pairs.extend(self.element(&key, content, &self.forms(property.shape))?);
+            let ways = self.element(&key, content, &self.forms(property.shape))?;
+            if ways.is_empty() && property.is_required {
+                let close = String::from_utf8_lossy(&self.keys.elements.close).into_owned();
+                let why =
+                    format!("every value of '{}' would hold '{close}', which ends it in this format", property.name);
+                return Err(SchemaError::at(Pointer::default(), ErrorKind::Unsatisfiable(why)));
+            }
+            pairs.extend(ways);
         }
         for open in object.open.iter().filter(|open| self.is_productive[open.shape.0 as usize]) {
             let key = Key { text: open.name.as_ref(), lang: keys(open) };

@@ -70,7 +70,7 @@ impl<'a> Builder<'a> {
         builder.level(root);
         while let Some((id, members)) = builder.open.pop() {
             if builder.levels.len() > MAX_LEVELS {
-                let why = "too many different objects and arrays for the format of this model's tool calls".to_owned();
+                let why = "too many different objects and arrays to be written as elements".to_owned();
                 return Err(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(why)));
             }
             builder.levels[id.0 as usize] = builder.look(&members);

@@ -39,7 +39,7 @@ pub(in crate::grammar) fn prepare(shapes: &mut Shapes, elements: &Elements) -> R
     for id in alternatives(shapes) {
         let Shape::Object(object) = shapes.get(id) else { continue };
         if let Some((name, end)) = object.names().find_map(|name| Some((name, levels::unwritable(name, elements)?))) {
-            let why = format!("a parameter's name cannot hold '{end}' in the format of this model's tool calls");
+            let why = format!("a parameter's name cannot hold '{end}' where arguments are written as elements");
             return Err(SchemaError::at(Pointer::default().child("properties").child(name), ErrorKind::Other(why)));
         }
     }

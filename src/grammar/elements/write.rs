@@ -100,7 +100,7 @@ impl<'a> Emitter<'a> {
     ) -> Result<Vec<String>, SchemaError> {
         self.n_elements += 1;
         if self.n_elements > MAX_ELEMENTS {
-            let why = format!("more than {MAX_ELEMENTS} parameters in the format of this model's tool calls");
+            let why = format!("more than {MAX_ELEMENTS} parameters, where arguments are written as elements");
             return Err(SchemaError::at(Pointer::default(), ErrorKind::TooComplex(why)));
         }
         self.deadline.check()?;
@@ -111,7 +111,11 @@ impl<'a> Emitter<'a> {
             true => lang.clone(),
             false => Lang::and(vec![lang.clone(), Lang::complement(READS_AS_JSON.clone())]),
         };
-        let stands = |text: &&String| is_told || Keys::reads_as_text(text.as_bytes());
+        let close = String::from_utf8_lossy(&elements.close);
+        let stands = |text: &&String| match is_told {
+            true => !text.contains(&*close),
+            false => Keys::reads_as_text(text.as_bytes()),
+        };
         let listed = forms.listed.iter().filter(stands).map(|text| Lang::literal(text));
         let texts: Vec<Lang> = forms.texts.iter().map(text).chain(listed).collect();
         if !texts.is_empty() {

@@ -30,7 +30,9 @@ impl Builder<'_> {
             let open = elements.open.as_slice();
             let begins_alike = |(literal, _): &(usize, usize)| {
                 let literal = self.literal(*literal).0;
-                open.starts_with(literal) || literal.starts_with(open)
+                let is_no_key = |byte: &u8| elements.not_in_keys.as_bytes().contains(byte);
+                open.starts_with(literal)
+                    || literal.strip_prefix(open).is_some_and(|rest| !rest.first().is_some_and(is_no_key))
             };
             if behind.text.is_some() || behind.literals.iter().any(begins_alike) {
                 let shown = String::from_utf8_lossy(open);

@@ -113,7 +113,10 @@ impl Builder<'_> {
         if let Some((at, _)) = place.value.and_then(|value| self.elements(value))
             && (!place.literals.is_empty() || place.is_end)
         {
-            return twice(at, "a value in this style may be empty, and something else may stand in its place");
+            return twice(
+                at,
+                "a value in this style may be empty, and something else may stand in its place (a tag around it would tell)",
+            );
         }
         place.literals.sort_unstable();
         Ok(place)

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Follower, State, Undo};
+use super::undo::Undo;
+use super::{Follower, State};
 use crate::guard::encoding::Encoding;
 use crate::guard::frame::{Frame, Preamble, Stage};
 use crate::guard::structure::{Position, Step, Structure};
@@ -132,13 +133,8 @@ impl Follower {
             }
             // Why: what looked like a preamble and is none has not been followed.
             let behind = self.text.split_off(answer_at);
-            let followed = behind.iter().try_for_each(|byte| self.transcode(*byte));
-            if followed.is_err() {
-                // Why: taking a token back cuts the text, and can add nothing to it.
-                self.text.truncate(answer_at);
-                self.text.extend_from_slice(&behind);
-            }
-            return followed;
+            self.log.push(Undo::Text(answer_at, behind.clone()));
+            return behind.iter().try_for_each(|byte| self.transcode(*byte));
         }
         if let Some(start) = &places.start
             && let text = self.text[answer_at..].trim_ascii_start()

@@ -12,10 +12,12 @@ mod lookaround;
 mod loose;
 mod node;
 mod parse;
+mod rust;
 mod set;
 
 pub use lang::Lang;
 pub use loose::in_unicode_mode;
+pub use rust::{FromRust, from_rust};
 pub(crate) use set::{LINE_ENDS, escaped};
 
 /// A pattern may have this many parts, and its language about as many more.
@@ -115,7 +117,7 @@ mod tests {
         }
     }
 
-    fn accepts(lang: &Lang, text: &str) -> bool {
+    pub(super) fn accepts(lang: &Lang, text: &str) -> bool {
         let chars: Vec<char> = text.chars().collect();
         ends(lang, &chars, 0).contains(&chars.len())
     }

@@ -116,8 +116,14 @@ pub(super) fn fold(ranges: Ranges) -> Ranges {
 
 /// Looks up what stands between the braces of `\p{..}`.
 pub(super) fn property(name: &str) -> Option<Ranges> {
-    let hir = regex_syntax::Parser::new().parse(&format!(r"\p{{{name}}}")).ok()?;
+    members(&format!(r"\p{{{name}}}"))
+}
+
+/// The characters of a set in the syntax of Rust's `regex`.
+pub(super) fn members(class: &str) -> Option<Ranges> {
+    let hir = regex_syntax::Parser::new().parse(class).ok()?;
     match hir.kind() {
+        HirKind::Empty => Some(Ranges::default()),
         HirKind::Class(Class::Unicode(class)) => Some(from_class(class)),
         // Why: a class of one character comes back as a literal.
         HirKind::Literal(literal) => {
