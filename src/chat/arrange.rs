@@ -41,13 +41,57 @@ pub(super) struct Wants {
     pub(super) null_content: bool,
     /// Whether every tool and parameter must have a description.
     pub(super) descriptions: bool,
+    /// Whether content is a list of parts, in place of a text.
+    pub(super) parts: bool,
+    /// Whether the tools stand in the system message, as text. Source: Phi-4-mini's template.
+    pub(super) tools_in_system: bool,
 }
 
 /// The arrangements of `messages` that keep their meaning, the one that is asked for first; each made when it is wanted.
 pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_, [Message]>> {
     let others = [true, false].into_iter().map(|keep_system| Cow::Owned(merged(messages, keep_system)));
     let thoughtful = std::iter::once_with(|| Cow::Owned(with_thoughts(messages)));
-    std::iter::once(Cow::Borrowed(messages)).chain(others).chain(thoughtful)
+    let silent = std::iter::once_with(|| Cow::Owned(without_thoughts(messages)));
+    std::iter::once(Cow::Borrowed(messages)).chain(others).chain(thoughtful).chain(silent)
+}
+
+/// Without thoughts where something was said before calls: gpt-oss and LLM-jp take one of them.
+fn without_thoughts(messages: &[Message]) -> Vec<Message> {
+    let says = |message: &Message| !message.tool_calls.is_empty() && !message.content.is_empty();
+    let one = |message: &Message| Message {
+        reasoning: message.reasoning.clone().filter(|_| !says(message)),
+        ..message.clone()
+    };
+    messages.iter().map(one).collect()
+}
+
+/// With one call in each message at most, and its result behind it: as models see it that call one tool at a time.
+pub(super) fn one_at_a_time(messages: &[Message]) -> Cow<'_, [Message]> {
+    if messages.iter().all(|message| message.tool_calls.len() < 2) {
+        return Cow::Borrowed(messages);
+    }
+    let mut out = Vec::with_capacity(messages.len());
+    let mut rest = messages;
+    while let Some((message, behind)) = rest.split_first() {
+        rest = behind;
+        if message.tool_calls.len() < 2 {
+            out.push(message.clone());
+            continue;
+        }
+        let n_results = rest.iter().take_while(|message| message.tool_call_id.is_some()).count();
+        let (results, behind) = rest.split_at(n_results);
+        rest = behind;
+        let mut open: Vec<&Message> = results.iter().collect();
+        for (i, call) in message.tool_calls.iter().enumerate() {
+            let first = if i == 0 { message.clone() } else { Message::text(message.role, "") };
+            out.push(Message { tool_calls: vec![call.clone()], ..first });
+            if let Some(at) = open.iter().position(|result| result.tool_call_id.as_ref() == Some(&call.id)) {
+                out.push(open.remove(at).clone());
+            }
+        }
+        out.extend(open.into_iter().cloned());
+    }
+    Cow::Owned(out)
 }
 
 /// With a thought, if an empty one, before each of the assistant's answers: some templates of thinking models insist.
@@ -82,13 +126,19 @@ pub(super) fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
 }
 
 /// `messages` with the fields that templates look for: those of OpenAI, and the name of the tool beside its result.
-pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids) -> Vec<Jinja> {
+/// `tools` is what the first system message says of them, if it does.
+pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids, mut tools: Option<&str>) -> Vec<Jinja> {
     // Names of calls by id, as of the message that is looked at: ids may come again.
     let mut names: HashMap<&str, &str> = HashMap::new();
     let calls = messages.iter().flat_map(|message| &message.tool_calls);
     let taken = calls.map(|call| call.id.as_str()).collect();
     let mut renamed = Renamed { ids, taken, by_id: HashMap::new(), n_calls: 0, n_made: 0 };
     let mut values = Vec::with_capacity(messages.len());
+    if messages.iter().all(|message| message.role != Role::System)
+        && let Some(tools) = tools.take()
+    {
+        values.push(context! { role => Role::System.as_str(), content => "", tools });
+    }
     for message in messages {
         if wants.calls_in == CallsIn::Messages && (!message.tool_calls.is_empty() || message.tool_call_id.is_some()) {
             let mut several = as_messages(message);
@@ -97,25 +147,33 @@ pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids) -> Vec<Jinj
             continue;
         }
         names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
-        let (role, content) = (message.role.as_str(), &message.content);
+        let (role, content) = (message.role.as_str(), content_of(message, wants));
         values.push(match &message.tool_call_id {
             Some(id) => {
                 let name = names.get(id.as_str()).copied();
                 context! { role, content, tool_call_id => renamed.of(id), name }
             }
             // Why two forms: templates ask whether there is such a field.
+            None if message.role == Role::System && tools.is_some() => {
+                context! { role, content, tools => tools.take() }
+            }
             None if message.tool_calls.is_empty() => context! { role, content },
             None => {
                 let calls = message.tool_calls.iter();
                 let one = |call| to_call(&renamed.call(call), call, wants.arguments);
                 let tool_calls: Vec<Jinja> = calls.map(one).collect();
-                let content = Some(content).filter(|content| !(content.is_empty() && wants.null_content));
+                let content = Some(content).filter(|_| !(message.content.is_empty() && wants.null_content));
                 context! { role, content, tool_calls }
             }
         });
         values.last_mut().into_iter().for_each(|last| add_thought(message, last));
     }
     values
+}
+
+fn content_of(message: &Message, wants: Wants) -> Jinja {
+    let text = &message.content;
+    if wants.parts { Jinja::from(vec![context! { type => "text", text }]) } else { Jinja::from(text.as_str()) }
 }
 
 /// Source: Qwen 3 and others ask for `reasoning_content`, gpt-oss for `thinking`, Solar Open for `reasoning`.
@@ -192,4 +250,26 @@ fn to_call(id: &str, call: &ToolCall, arguments: ArgumentsAs) -> Jinja {
 /// A call's arguments; none are an empty object.
 fn text_of(call: &ToolCall) -> &str {
     if call.arguments.trim().is_empty() { "{}" } else { &call.arguments }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_come_one_at_a_time_where_the_model_calls_so() {
+        let call = |id: &str| ToolCall { id: id.into(), name: "f".into(), arguments: "{}".into() };
+        let calls = |ids: &[&str], text: &str| Message {
+            tool_calls: ids.iter().map(|id| call(id)).collect(),
+            ..Message::text(Role::Assistant, text)
+        };
+        let result = |id: &str| Message { tool_call_id: Some(id.into()), ..Message::text(Role::Tool, id) };
+        let asked = Message::text(Role::User, "q");
+        let together =
+            [asked.clone(), calls(&["a", "b"], "t"), result("b"), result("a"), calls(&["c"], ""), result("c")];
+        let apart =
+            [asked, calls(&["a"], "t"), result("a"), calls(&["b"], ""), result("b"), calls(&["c"], ""), result("c")];
+        assert_eq!(*one_at_a_time(&together), apart);
+        assert!(matches!(one_at_a_time(&apart), Cow::Borrowed(_)));
+    }
 }

@@ -61,7 +61,7 @@ const NAME: &str = "fn_alpha";
 const SYSTEM: &str = "system_alpha";
 const QUESTION: &str = "question_alpha";
 const ANSWER: &str = "answer_alpha";
-const DESCRIPTION: &str = "desc_alpha";
+pub(super) const DESCRIPTION: &str = "desc_alpha";
 const KEY: &str = "key_alpha";
 const RESULT: &str = "result_alpha";
 const NEXT: &str = "next_alpha";
@@ -87,7 +87,7 @@ pub(super) fn detect(source: &str, render: impl Fn(&[Message], &[Value], Wants) 
 }
 
 /// A tool, with descriptions everywhere or without any.
-fn tools(has_descriptions: bool) -> [Value; 1] {
+pub(super) fn tools(has_descriptions: bool) -> [Value; 1] {
     let key = |kind: &str| match has_descriptions {
         true => json!({"type": kind, "description": "what the key is for"}),
         false => json!({"type": kind}),

@@ -77,50 +77,72 @@ fn without_generation_tags(source: &str) -> Cow<'_, str> {
 /// `tojson` as transformers has it: Python's spacing, no escapes for HTML or for letters beyond ASCII.
 fn to_json(value: &Jinja, kwargs: Kwargs) -> Result<String, minijinja::Error> {
     let indent: Option<usize> = kwargs.get("indent")?;
+    let separators: Option<Vec<String>> = kwargs.get("separators")?;
+    let sort_keys: Option<bool> = kwargs.get("sort_keys")?;
     let _ensure_ascii: Option<bool> = kwargs.get("ensure_ascii")?;
     kwargs.assert_all_used()?;
-    let value =
+    let mut value =
         serde_json::to_value(value).map_err(|e| minijinja::Error::new(ErrorKind::BadSerialization, e.to_string()))?;
+    if sort_keys == Some(true) {
+        value.sort_all_objects();
+    }
+    let style = match separators.as_deref() {
+        Some([item, key]) => Style { indent, item, key },
+        // Source: Python's json, whose items have no space behind them where each has a line.
+        _ => Style { indent, item: if indent.is_some() { "," } else { ", " }, key: ": " },
+    };
     let mut out = String::new();
-    python_json(&value, indent.map(|n| n.min(16)), 0, &mut out);
+    style.write(&value, 0, &mut out);
     Ok(out)
 }
 
-fn python_json(value: &Value, indent: Option<usize>, depth: usize, out: &mut String) {
-    let newline = |depth: usize, out: &mut String| {
-        if let Some(n) = indent {
-            out.push('\n');
-            out.extend(std::iter::repeat_n(' ', n * depth));
+/// What stands between the parts of JSON.
+struct Style<'a> {
+    /// Spaces for each level, where each part has a line.
+    indent: Option<usize>,
+    item: &'a str,
+    key: &'a str,
+}
+
+impl Style<'_> {
+    fn write(&self, value: &Value, depth: usize, out: &mut String) {
+        match value {
+            Value::Array(items) if !items.is_empty() => {
+                out.push('[');
+                for (i, item) in items.iter().enumerate() {
+                    self.begin_part(i, depth, out);
+                    self.write(item, depth + 1, out);
+                }
+                self.new_line(depth, out);
+                out.push(']');
+            }
+            Value::Object(map) if !map.is_empty() => {
+                out.push('{');
+                for (i, (key, item)) in map.iter().enumerate() {
+                    self.begin_part(i, depth, out);
+                    out.push_str(&Value::from(key.as_str()).to_string());
+                    out.push_str(self.key);
+                    self.write(item, depth + 1, out);
+                }
+                self.new_line(depth, out);
+                out.push('}');
+            }
+            other => out.push_str(&other.to_string()),
         }
-    };
-    let separate = |i: usize, out: &mut String| {
+    }
+
+    fn begin_part(&self, i: usize, depth: usize, out: &mut String) {
         if i > 0 {
-            out.push_str(if indent.is_some() { "," } else { ", " });
+            out.push_str(self.item);
         }
-        newline(depth + 1, out);
-    };
-    match value {
-        Value::Array(items) if !items.is_empty() => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                separate(i, out);
-                python_json(item, indent, depth + 1, out);
-            }
-            newline(depth, out);
-            out.push(']');
+        self.new_line(depth + 1, out);
+    }
+
+    fn new_line(&self, depth: usize, out: &mut String) {
+        if let Some(n) = self.indent {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', n.min(16) * depth));
         }
-        Value::Object(map) if !map.is_empty() => {
-            out.push('{');
-            for (i, (key, item)) in map.iter().enumerate() {
-                separate(i, out);
-                out.push_str(&Value::from(key.as_str()).to_string());
-                out.push_str(": ");
-                python_json(item, indent, depth + 1, out);
-            }
-            newline(depth, out);
-            out.push('}');
-        }
-        other => out.push_str(&other.to_string()),
     }
 }
 
@@ -136,6 +158,8 @@ mod tests {
             ("{{ v.role.strip().upper() }}", "HI É"),
             ("{{ v | tojson }}", r#"{"role": " hi é ", "x": [1, "<"]}"#),
             ("{{ v.x | tojson(indent=2) }}", "[\n  1,\n  \"<\"\n]"),
+            ("{{ v | tojson(separators=(',', ':')) }}", r#"{"role":" hi é ","x":[1,"<"]}"#),
+            ("{{ {'b': 1, 'a': {'d': 2, 'c': 3}} | tojson(sort_keys=true) }}", r#"{"a": {"c": 3, "d": 2}, "b": 1}"#),
             ("{%- for m in [1, 2] %}\n  {%- if loop.first %}{% continue %}{% endif %}\n{%- endfor %}ok", "ok"),
             ("{{ strftime_now('%Y')[:2] }}", "20"),
             ("{# {% generation %} #}{%- if true -%} x {%- endif -%}{{ '{%}' }}", "x{%}"),

@@ -3,6 +3,7 @@
 //! Text that comes from users is never read as a control token: where it holds the name of one, the rendered prompt says
 //! so.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -10,8 +11,8 @@ use minijinja::value::{Serde, Value as Jinja};
 use minijinja::{Environment, context};
 use serde_json::{Map, Value};
 
-use super::arrange::{Wants, arrangements, merged, to_jinja, with_thoughts};
-use super::detect::{ToolSupport, detect};
+use super::arrange::{Wants, arrangements, merged, one_at_a_time, to_jinja, with_thoughts};
+use super::detect::{DESCRIPTION, ToolSupport, detect, tools};
 use super::jinja::{CHAT, environment};
 use super::{Message, Role, Thinking, Wrapper};
 use crate::grammar::Vocab;
@@ -23,6 +24,15 @@ const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + messag
 
 /// Marks text from users that spells a control token. Source: Unicode's private use area, chosen freely.
 pub(super) const PLAIN: [char; 2] = ['\u{F8FE}', '\u{F8FF}'];
+
+/// Texts that no template holds by itself.
+const QUESTION: &str = "question_alpha";
+const DEVELOPER: &str = "developer_alpha";
+const THOUGHT: &str = "thought_alpha";
+/// The variable that says how far the model thinks.
+const EFFORT: &str = "reasoning_effort";
+/// Bytes of prompts that are searched for what was said.
+const MAX_SEARCHED: usize = 256 << 20;
 
 /// A part of a rendered prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +66,20 @@ pub struct ChatTemplate {
     eos: String,
     adds_bos: bool,
     pub(super) knows_developer: bool,
+    /// Whether it takes content as a list of parts only, and tools in the system message.
+    takes_parts: bool,
+    takes_tools_in_system: bool,
     pub(super) tools: ToolSupport,
     thinking: Option<Thinking>,
     wrapper: Option<Wrapper>,
+    gap: Option<Gap>,
+}
+
+/// What the model writes first, whatever it says: the prompt has it already.
+struct Gap {
+    /// What the prompt ends in.
+    behind: String,
+    text: String,
 }
 
 impl ChatTemplate {
@@ -82,21 +103,49 @@ impl ChatTemplate {
             bos: bos.to_owned(),
             eos: eos.to_owned(),
             adds_bos,
-            knows_developer: source.contains("developer"),
+            knows_developer: false,
+            takes_parts: false,
+            takes_tools_in_system: false,
             tools: ToolSupport::by_prompt(),
             thinking: Thinking::of(source),
             wrapper: Wrapper::of(source),
+            gap: None,
         };
         let plain = Variables::default();
         let render = |messages: &[Message], tools: &[Value], wants: Wants| {
             let once = |messages: &[Message]| template.render_once(messages, tools, (wants, Ids::Free), &plain).ok();
             once(messages).or_else(|| once(&with_thoughts(messages))).or_else(|| once(&merged(messages, false)))
         };
+        let asked = [Message::text(Role::User, QUESTION)];
+        let shows_question = |wants| render(&asked, &[], wants).is_some_and(|text| text.contains(QUESTION));
+        let parts = Wants { parts: true, ..Wants::default() };
+        let takes_parts = !shows_question(Wants::default()) && shows_question(parts);
+        let usual = if takes_parts { parts } else { Wants::default() };
+        let developed = [Message::text(Role::Developer, DEVELOPER), Message::text(Role::User, QUESTION)];
+        let knows_developer = source.contains("developer")
+            && template
+                .render_once(&developed, &[], (usual, Ids::Free), &plain)
+                .is_ok_and(|text| text.contains(DEVELOPER));
+        let shows_tools = |tools_in_system| {
+            let shown = render(&asked, &tools(true), Wants { tools_in_system, ..usual });
+            shown.is_some_and(|text| text.contains(DESCRIPTION))
+        };
+        let takes_tools_in_system = !shows_tools(false) && shows_tools(true);
         // Why: some templates put together what opens a thought.
-        let rendered = || render(&[Message::text(Role::User, "question")], &[], Wants::default());
-        let thinking = template.thinking.clone().or_else(|| Thinking::of(&rendered()?));
-        let tools = detect(source, render);
-        Ok(Self { tools, thinking, ..template })
+        let thinking = template.thinking.clone().or_else(|| Thinking::of(&render(&asked, &[], usual)?));
+        let gap = thinking.as_ref().and_then(|thinking| {
+            let thought = Message { reasoning: Some(THOUGHT.to_owned()), ..Message::text(Role::Assistant, "text") };
+            let said = render(&[asked[0].clone(), thought], &[], usual)?;
+            let (_, behind) = render(&asked, &[], usual)?.split_once(QUESTION).map(|(a, b)| (a.len(), b.to_owned()))?;
+            let (text, _) = said.split_once(QUESTION)?.1.strip_prefix(&behind)?.split_once(thinking.open())?;
+            let behind = behind.trim_start().to_owned();
+            let is_gap = !text.is_empty() && text.trim().is_empty() && !behind.is_empty();
+            is_gap.then(|| Gap { behind, text: text.to_owned() })
+        });
+        let tools = detect(source, |messages, tools, wants| {
+            render(messages, tools, Wants { parts: takes_parts, tools_in_system: takes_tools_in_system, ..wants })
+        });
+        Ok(Self { tools, thinking, knows_developer, takes_parts, takes_tools_in_system, gap, ..template })
     }
 
     /// The same, but for how the model is told of tools.
@@ -150,16 +199,50 @@ impl ChatTemplate {
         let tools: Vec<Value> = tools.iter().map(|tool| self.protect_value(tool)).collect();
         let set = variables.0.iter().map(|(name, value)| (name.clone(), self.protect_value(value)));
         let variables = &Variables(set.collect());
-        let mut refusal = None;
         let wants = self.tools.wants;
         let tools = if wants.descriptions { tools.into_iter().map(described).collect() } else { tools };
-        for arrangement in arrangements(&messages) {
-            match self.render_once(&arrangement, &tools, (wants, self.tools.family.ids), variables) {
-                Ok(text) => return Ok(self.segments(&text)),
+        let messages = if self.tools.family.parallel { Cow::Borrowed(&*messages) } else { one_at_a_time(&messages) };
+        let text = match self.render_best(&messages, &tools, variables) {
+            // Why: some templates know some of the efforts only; how far the model thinks is bounded in any case.
+            Err(TemplateError::Refused(_)) if variables.0.contains_key(EFFORT) => {
+                let others = variables.0.iter().filter(|(name, _)| *name != EFFORT);
+                let others = Variables(others.map(|(name, value)| (name.clone(), value.clone())).collect());
+                self.render_best(&messages, &tools, &others)
+            }
+            rendered => rendered,
+        };
+        let mut text = text?;
+        if let Some(gap) = self.gap.as_ref().filter(|gap| text.ends_with(&gap.behind)) {
+            text.push_str(&gap.text);
+        }
+        Ok(self.segments(&text))
+    }
+
+    /// Renders the arrangement that shows most of what was said: templates leave out what they do not expect.
+    fn render_best(
+        &self,
+        messages: &[Message],
+        tools: &[Value],
+        variables: &Variables,
+    ) -> Result<String, TemplateError> {
+        let mut refusal = None;
+        let mut best: Option<(usize, String)> = None;
+        for arrangement in arrangements(messages) {
+            match self.render_once(&arrangement, tools, (self.tools.wants, self.tools.family.ids), variables) {
+                Ok(text) => {
+                    let n_missing = n_missing(messages, &text);
+                    if best.as_ref().is_none_or(|(least, _)| n_missing < *least) {
+                        best = Some((n_missing, text));
+                    }
+                    if n_missing == 0 {
+                        break;
+                    }
+                }
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
-        Err(refusal.unwrap_or_else(|| TemplateError::Refused("no messages".into())))
+        let refused = || refusal.unwrap_or_else(|| TemplateError::Refused("no messages".into()));
+        best.map(|(_, text)| text).ok_or_else(refused)
     }
 
     fn render_once(
@@ -169,7 +252,12 @@ impl ChatTemplate {
         (wants, ids): (Wants, Ids),
         variables: &Variables,
     ) -> Result<String, TemplateError> {
-        let messages = to_jinja(messages, wants, ids);
+        let wants = Wants { parts: wants.parts || self.takes_parts, ..wants };
+        let in_system = ((wants.tools_in_system || self.takes_tools_in_system) && !tools.is_empty()).then(|| {
+            let functions: Vec<Value> = tools.iter().map(|tool| tool["function"].clone()).collect();
+            Value::from(functions).to_string()
+        });
+        let messages = to_jinja(messages, wants, ids, in_system.as_deref());
         // Why absent: templates ask whether there are tools, and some show the heading of an empty list.
         let tools = (!tools.is_empty()).then_some(tools);
         let template = self.env.get_template(CHAT).map_err(|e| TemplateError::Broken(e.to_string()))?;
@@ -204,6 +292,25 @@ impl ChatTemplate {
         }
         segments
     }
+}
+
+/// How many of the messages that a model must see are not in `text`.
+fn n_missing(messages: &[Message], text: &str) -> usize {
+    let (mut at, mut n_missing, mut budget) = (0, 0, MAX_SEARCHED);
+    for message in messages.iter().filter(|message| message.role != Role::Assistant) {
+        let said = message.content.trim();
+        if said.is_empty() || budget < text.len() {
+            continue;
+        }
+        // Why from there first: most stand in their order, and a text is only looked through once.
+        let found = text[at..].find(said).map(|found| at + found);
+        budget -= found.map_or(text.len(), |found| found - at);
+        match found.or_else(|| text[..at].find(said)) {
+            Some(found) => at = found + said.len(),
+            None => n_missing += 1,
+        }
+    }
+    n_missing
 }
 
 /// The tool with a description, if only an empty one, of itself and of all its parameters.
@@ -263,6 +370,43 @@ mod tests {
         // Both keys of the arguments are the same, once they are read.
         assert_eq!(text(&segments).matches("</s>").count(), 6);
         assert!(segments.last().is_some_and(|s| s.is_trusted), "{segments:?}");
+    }
+
+    fn rendered(source: &str, messages: &[Message], variables: Value) -> String {
+        let Value::Object(variables) = variables else { panic!("variables are an object") };
+        text(&template(Some(source)).render(messages, &[], &Variables(variables)).expect("renders"))
+    }
+
+    /// Templates leave out what they do not expect; another arrangement of the same messages shows it.
+    #[test]
+    fn nothing_that_was_said_is_left_out() {
+        let said = |role, text: &str| Message::text(role, text);
+        let (system, user) = (said(Role::System, "s1"), said(Role::User, "u1"));
+        let first_only = "{% if messages[0].role == 'system' %}[{{ messages[0].content }}]{% endif %}{% for m in messages if m.role != 'system' %}({{ m.content }}){% endfor %}";
+        let messages = [system.clone(), said(Role::System, "s2"), user.clone()];
+        assert_eq!(rendered(first_only, &messages, json!({})), "[s1\n\ns2](u1)");
+        // The developer's is named, and not shown.
+        let named =
+            "{# developer #}{% for m in messages if m.role in ['system', 'user'] %}({{ m.content }}){% endfor %}";
+        assert_eq!(rendered(named, &[said(Role::Developer, "d1"), user.clone()], json!({})), "(d1)(u1)");
+        // The system's is shown before the last message only.
+        let at_end = "{% for m in messages if m.role != 'system' %}{% if loop.last and m.role == 'user' and messages[0].role == 'system' %}[{{ messages[0].content }}]{% endif %}({{ m.content }}){% endfor %}";
+        let messages = [system, user.clone(), said(Role::Assistant, "a1")];
+        assert_eq!(rendered(at_end, &messages, json!({})), "(s1\n\nu1)(a1)");
+        let in_parts = "{% for m in messages %}{% for part in m.content if part.type == 'text' %}({{ part.text }}){% endfor %}{% endfor %}";
+        assert_eq!(rendered(in_parts, std::slice::from_ref(&user), json!({})), "(u1)");
+        let knows_high = "{% if reasoning_effort is defined and reasoning_effort != 'high' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}";
+        assert_eq!(rendered(knows_high, &[user], json!({"reasoning_effort": "none"})), "u1");
+    }
+
+    /// GLM-4.5 writes a line end before its thought.
+    #[test]
+    fn what_every_answer_begins_with_is_in_the_prompt() {
+        let source = "{% for m in messages %}<|{{ m.role }}|>{% if m.role == 'assistant' %}{{ '\\n' }}<think>{{ m.reasoning_content }}</think>{% endif %}{{ m.content }}{% endfor %}<|assistant|>{% if enable_thinking is defined and not enable_thinking %}{{ '\\n' }}<think></think>{% endif %}";
+        let messages = [Message::text(Role::User, "u1")];
+        assert_eq!(rendered(source, &messages, json!({})), "<|user|>u1<|assistant|>\n");
+        let off = "<|user|>u1<|assistant|>\n<think></think>";
+        assert_eq!(rendered(source, &messages, json!({"enable_thinking": false})), off);
     }
 
     #[test]
