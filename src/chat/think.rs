@@ -7,7 +7,7 @@ use crate::guard::Preamble;
 
 /// Texts that open and close thinking, those of one model together; the first is what it opens itself. Source: the chat
 /// templates of the models that have them.
-const PAIRS: [&[(&str, &str)]; 13] = [
+const PAIRS: [&[(&str, &str)]; 14] = [
     // What follows a thought there is no part of it, and always the same.
     &[("<|channel|>analysis<|message|>", "<|end|><|start|>assistant")],
     &[(" to=self<|message|>", "<|eom|><|start|>assistant")],
@@ -21,6 +21,8 @@ const PAIRS: [&[(&str, &str)]; 13] = [
     &[("<|open|>think<|sep|>", "<|close|>think<|sep|>")],
     &[("<|think|>", "<|end|><|begin|>assistant")],
     &[("<|plamo:begin_think:plamo|>", "<|plamo:end_think:plamo|>")],
+    // Apriel's prompts end in the first.
+    &[("Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]")],
     // By the effort that is asked for.
     &[
         ("<ifm|think>", "</ifm|think>"),

@@ -139,7 +139,7 @@ fn yes() -> bool {
 }
 
 /// Every family's file.
-const FILES: [&str; 61] = [
+const FILES: [&str; 62] = [
     include_str!("../../../families/hermes.toml"),
     include_str!("../../../families/reka.toml"),
     include_str!("../../../families/exaone-4.toml"),
@@ -178,6 +178,7 @@ const FILES: [&str; 61] = [
     include_str!("../../../families/granite-3.toml"),
     include_str!("../../../families/phi-4-mini.toml"),
     include_str!("../../../families/firefunction.toml"),
+    include_str!("../../../families/llama-4-json.toml"),
     include_str!("../../../families/llama-4.toml"),
     include_str!("../../../families/olmo-3.toml"),
     include_str!("../../../families/lfm2.toml"),
