@@ -82,3 +82,22 @@ fn values_nest_as_deep_as_parsers_read() {
         assert!(serde_json::from_str::<Value>(&nested(MAX_NESTING)).is_ok());
     }
 }
+
+/// Items that must differ have endings, also where they differ inside of objects.
+#[test]
+fn items_that_must_differ_are_brought_to_an_end() {
+    let object = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    for (items, n) in [
+        (object(json!({"a": {"type": "integer"}}), json!(["a"])), 4),
+        (object(json!({"a": {"enum": ["x"]}, "b": {"type": "string", "minLength": 2}}), json!(["a", "b"])), 5),
+        (object(json!({"a": {"type": "boolean"}, "b": {"type": "null"}}), json!(["a"])), 3),
+    ] {
+        let schema = json!({"type": "array", "uniqueItems": true, "minItems": n, "items": items});
+        let case = Case::new(schema.clone());
+        let ending = case.compiled.matcher().closing().map(|text| String::from_utf8(text).unwrap());
+        let ending = ending.unwrap_or_else(|| panic!("no ending of {schema}"));
+        let value: Value = serde_json::from_str(&ending).unwrap();
+        assert!(jsonschema::is_valid(&schema, &value), "{ending} for {schema}");
+        assert!(case.accepts(&ending), "{ending}");
+    }
+}

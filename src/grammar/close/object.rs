@@ -96,12 +96,25 @@ impl Completion<'_> {
             let mut used = used.clone();
             used.extend(key.as_deref());
             let is_first = n_written == 0;
-            found.extend(self.rest(id, object, (after, n_written, is_first), &start, &used, None));
+            let at = (after, n_written, is_first);
+            found.extend(self.rest(id, object, at, &start, &used, None));
             let extras = if n > 1 { after..object.declared.len() } else { 0..0 };
             let is_free =
                 |i: &usize| !object.declared[*i].is_required && !used.contains(object.declared[*i].name.as_str());
             for extra in extras.filter(is_free).take(MAX_EXTRAS) {
-                found.extend(self.rest(id, object, (after, n_written, is_first), &start, &used, Some(extra)));
+                found.extend(self.rest(id, object, at, &start, &used, Some((extra, None))));
+            }
+            // Why: items that must differ may differ in nothing else.
+            let is_due =
+                |i: &usize| object.declared[*i].is_required && !used.contains(object.declared[*i].name.as_str());
+            for i in (after..object.declared.len()).filter(is_due) {
+                if found.len() >= n {
+                    break;
+                }
+                let values = self.judged(object.declared[i].shape, &Part::Missing, n);
+                for value in values.into_iter().skip(1).take(n - found.len()) {
+                    found.extend(self.rest(id, object, at, &start, &used, Some((i, Some(value)))));
+                }
             }
         }
         found.sort_by_key(Vec::len);
@@ -159,7 +172,7 @@ impl Completion<'_> {
         texts.endings(start, 1, |_| true).pop()
     }
 
-    /// What must follow, with `extra` if it is given, to the closing brace.
+    /// What must follow to the closing brace; with the key at `extra` if it is given, and with this value.
     fn rest(
         &mut self,
         id: ShapeId,
@@ -167,11 +180,13 @@ impl Completion<'_> {
         (next, n_written, is_first): (usize, u64, bool),
         start: &[u8],
         used: &HashSet<&str>,
-        extra: Option<usize>,
+        extra: Option<(usize, Option<Vec<u8>>)>,
     ) -> Option<Vec<u8>> {
+        let (extra, chosen) = extra.map_or((None, None), |(i, value)| (Some(i), value));
         let is_due = |property: &Property| property.is_required && !used.contains(property.name.as_str());
         let n_required = object.declared[next..].iter().filter(|property| is_due(property)).count() as u64;
-        let mut n_owed = object.min.saturating_sub(n_written + n_required + u64::from(extra.is_some()));
+        let is_more = extra.is_some_and(|i| !object.declared[i].is_required);
+        let mut n_owed = object.min.saturating_sub(n_written + n_required + u64::from(is_more));
         if n_owed > MAX_OWED {
             return None;
         }
@@ -190,7 +205,8 @@ impl Completion<'_> {
             if used.contains(property.name.as_str()) || (!is_owed && n_owed == 0) {
                 continue;
             }
-            let Some(value) = self.close(property.shape, &Part::Missing) else {
+            let chosen = chosen.clone().filter(|_| extra == Some(i));
+            let Some(value) = chosen.or_else(|| self.close(property.shape, &Part::Missing)) else {
                 if property.is_required {
                     return None;
                 }
