@@ -59,7 +59,7 @@ impl ToolSupport {
 /// Texts that no template holds by itself.
 const NAME: &str = "fn_alpha";
 const SYSTEM: &str = "system_alpha";
-const QUESTION: &str = "question_alpha";
+pub(super) const QUESTION: &str = "question_alpha";
 const ANSWER: &str = "answer_alpha";
 pub(super) const DESCRIPTION: &str = "desc_alpha";
 const KEY: &str = "key_alpha";

@@ -12,7 +12,7 @@ use minijinja::{Environment, context};
 use serde_json::{Map, Value};
 
 use super::arrange::{Wants, arrangements, merged, one_at_a_time, to_jinja, with_thoughts};
-use super::detect::{DESCRIPTION, ToolSupport, detect, tools};
+use super::detect::{DESCRIPTION, QUESTION, ToolSupport, detect, tools};
 use super::jinja::{CHAT, environment};
 use super::{Message, Role, Thinking, Wrapper};
 use crate::grammar::Vocab;
@@ -26,7 +26,6 @@ const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + messag
 pub(super) const PLAIN: [char; 2] = ['\u{F8FE}', '\u{F8FF}'];
 
 /// Texts that no template holds by itself.
-const QUESTION: &str = "question_alpha";
 const DEVELOPER: &str = "developer_alpha";
 const THOUGHT: &str = "thought_alpha";
 /// The variable that says how far the model thinks.
@@ -131,16 +130,17 @@ impl ChatTemplate {
             shown.is_some_and(|text| text.contains(DESCRIPTION))
         };
         let takes_tools_in_system = !shows_tools(false) && shows_tools(true);
+        let prompt = render(&asked, &[], usual);
         // Why: some templates put together what opens a thought.
-        let thinking = template.thinking.clone().or_else(|| Thinking::of(&render(&asked, &[], usual)?));
+        let thinking = template.thinking.clone().or_else(|| Thinking::of(prompt.as_deref()?));
         let gap = thinking.as_ref().and_then(|thinking| {
+            let (_, behind) = prompt.as_deref()?.split_once(QUESTION)?;
             let thought = Message { reasoning: Some(THOUGHT.to_owned()), ..Message::text(Role::Assistant, "text") };
             let said = render(&[asked[0].clone(), thought], &[], usual)?;
-            let (_, behind) = render(&asked, &[], usual)?.split_once(QUESTION).map(|(a, b)| (a.len(), b.to_owned()))?;
-            let (text, _) = said.split_once(QUESTION)?.1.strip_prefix(&behind)?.split_once(thinking.open())?;
-            let behind = behind.trim_start().to_owned();
+            let (text, _) = said.split_once(QUESTION)?.1.strip_prefix(behind)?.split_once(thinking.open())?;
+            let behind = behind.trim_start();
             let is_gap = !text.is_empty() && text.trim().is_empty() && !behind.is_empty();
-            is_gap.then(|| Gap { behind, text: text.to_owned() })
+            is_gap.then(|| Gap { behind: behind.to_owned(), text: text.to_owned() })
         });
         let tools = detect(source, |messages, tools, wants| {
             render(messages, tools, Wants { parts: takes_parts, tools_in_system: takes_tools_in_system, ..wants })
