@@ -21,6 +21,7 @@ pub use check::{Check, CheckError, STACK_BYTES, Violation, parse};
 pub use encoding::{Content, Elements, Encoding, Form, Keys, Kind, Level, LevelId, Notation, Quote};
 pub use follow::{Follower, Opening, Places, Structured};
 pub use frame::{Bit, Fill, Frame, IdForm, Preamble, Stage, behind_thought, find};
+pub(crate) use plain::write_plain;
 pub use structure::{Node, Part, Position, Step, Structure, Text, begins_json, continues_number};
 pub use transcode::{Progress, Reading, Transcoder};
 pub use veto::{MAX_NESTING, Veto};

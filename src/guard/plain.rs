@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Writes equal values alike: keys sorted, whole numbers without a fraction.
-pub(super) fn write_plain(value: &Value, out: &mut String) {
+pub(crate) fn write_plain(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {
             out.push('[');

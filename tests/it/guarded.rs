@@ -91,6 +91,29 @@ fn items_that_must_differ_are_brought_to_an_end() {
         (object(json!({"a": {"type": "integer"}}), json!(["a"])), 4),
         (object(json!({"a": {"enum": ["x"]}, "b": {"type": "string", "minLength": 2}}), json!(["a", "b"])), 5),
         (object(json!({"a": {"type": "boolean"}, "b": {"type": "null"}}), json!(["a"])), 3),
+        // No key has values enough alone.
+        (
+            object(
+                json!({"a": {"type": "boolean"}, "b": {"enum": [1, 2, 3]}, "c": {"enum": [1, 2, 3, 4]}}),
+                json!(["a", "b", "c"]),
+            ),
+            20,
+        ),
+        (
+            object(
+                json!({"a": {"type": "string"}, "b": {"type": "object", "properties": {"c": {"type": "boolean"}}, "required": ["c"], "additionalProperties": false}}),
+                json!(["b", "a"]),
+            ),
+            60,
+        ),
+        (json!({"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}), 30),
+        (json!({"type": "array", "items": {"type": "number"}, "maxItems": 1}), 30),
+        (
+            json!({"type": "array", "prefixItems": [{"enum": ["x", "y"]}, {"type": "boolean"}], "items": false, "minItems": 2}),
+            4,
+        ),
+        (json!({"type": "array", "items": {"type": "array", "items": {"type": "boolean"}, "maxItems": 3}}), 40),
+        (json!({"type": "integer"}), 300),
     ] {
         let schema = json!({"type": "array", "uniqueItems": true, "minItems": n, "items": items});
         let case = Case::new(schema.clone());

@@ -8,6 +8,7 @@ mod addition;
 mod answer;
 mod arguments;
 mod array;
+mod choice;
 mod complete;
 mod input;
 mod object;

@@ -97,24 +97,25 @@ impl Completion<'_> {
             used.extend(key.as_deref());
             let is_first = n_written == 0;
             let at = (after, n_written, is_first);
-            found.extend(self.rest(id, object, at, &start, &used, None));
+            found.extend(self.rest(id, object, at, &start, &used, &[]));
             let extras = if n > 1 { after..object.declared.len() } else { 0..0 };
             let is_free =
                 |i: &usize| !object.declared[*i].is_required && !used.contains(object.declared[*i].name.as_str());
             for extra in extras.filter(is_free).take(MAX_EXTRAS) {
-                found.extend(self.rest(id, object, at, &start, &used, Some((extra, None))));
+                if let Some(value) = self.close(object.declared[extra].shape, &Part::Missing) {
+                    found.extend(self.rest(id, object, at, &start, &used, &[(extra, value)]));
+                }
             }
             // Why: items that must differ may differ in nothing else.
             let is_due =
                 |i: &usize| object.declared[*i].is_required && !used.contains(object.declared[*i].name.as_str());
-            for i in (after..object.declared.len()).filter(is_due) {
-                if found.len() >= n {
-                    break;
-                }
-                let values = self.judged(object.declared[i].shape, &Part::Missing, n);
-                for value in values.into_iter().skip(1).take(n - found.len()) {
-                    found.extend(self.rest(id, object, at, &start, &used, Some((i, Some(value)))));
-                }
+            let due: Vec<usize> = (after..object.declared.len()).filter(is_due).collect();
+            let shapes: Vec<ShapeId> = due.iter().map(|i| object.declared[*i].shape).collect();
+            let n_more = if n > 1 { n.saturating_sub(found.len()) + 1 } else { 0 };
+            // The first is what stands there already.
+            for choice in self.choices(&shapes, n_more).into_iter().skip(1) {
+                let chosen: Vec<(usize, Vec<u8>)> = choice.into_iter().map(|(i, value)| (due[i], value)).collect();
+                found.extend(self.rest(id, object, at, &start, &used, &chosen));
             }
         }
         found.sort_by_key(Vec::len);
@@ -172,7 +173,7 @@ impl Completion<'_> {
         texts.endings(start, 1, |_| true).pop()
     }
 
-    /// What must follow to the closing brace; with the key at `extra` if it is given, and with this value.
+    /// What must follow to the closing brace; with the declared keys that are `chosen`, and their values.
     fn rest(
         &mut self,
         id: ShapeId,
@@ -180,13 +181,12 @@ impl Completion<'_> {
         (next, n_written, is_first): (usize, u64, bool),
         start: &[u8],
         used: &HashSet<&str>,
-        extra: Option<(usize, Option<Vec<u8>>)>,
+        chosen: &[(usize, Vec<u8>)],
     ) -> Option<Vec<u8>> {
-        let (extra, chosen) = extra.map_or((None, None), |(i, value)| (Some(i), value));
         let is_due = |property: &Property| property.is_required && !used.contains(property.name.as_str());
         let n_required = object.declared[next..].iter().filter(|property| is_due(property)).count() as u64;
-        let is_more = extra.is_some_and(|i| !object.declared[i].is_required);
-        let mut n_owed = object.min.saturating_sub(n_written + n_required + u64::from(is_more));
+        let n_more = chosen.iter().filter(|(i, _)| !object.declared[*i].is_required).count() as u64;
+        let mut n_owed = object.min.saturating_sub(n_written + n_required + n_more);
         if n_owed > MAX_OWED {
             return None;
         }
@@ -201,11 +201,11 @@ impl Completion<'_> {
             *count += 1;
         };
         for (i, property) in object.declared.iter().enumerate().skip(next) {
-            let is_owed = is_due(property) || extra == Some(i);
+            let chosen = chosen.iter().find(|(chosen, _)| *chosen == i).map(|(_, value)| value.clone());
+            let is_owed = is_due(property) || chosen.is_some();
             if used.contains(property.name.as_str()) || (!is_owed && n_owed == 0) {
                 continue;
             }
-            let chosen = chosen.clone().filter(|_| extra == Some(i));
             let Some(value) = chosen.or_else(|| self.close(property.shape, &Part::Missing)) else {
                 if property.is_required {
                     return None;
