@@ -39,7 +39,8 @@ test: setup model ## Set up and run every test, those with the real model and th
 	  $(CARGO) test --release --locked -j $(JOBS) -- --nocapture && \
 	  cd fuzz && cargo test --release --locked -j $(JOBS)
 	@if scripts/get-templates >/dev/null 2>&1; then for vocab in llama-spm qwen2 falcon; do \
-	  REQUESTS=12 VOCAB=$$vocab scripts/try-families Qwen2.5-7B Qwen3-Coder || exit 1; done; fi
+	  REQUESTS=12 VOCAB=$$vocab scripts/try-families Qwen2.5-7B Qwen3-Coder || exit 1; done; \
+	  REQUESTS=12 scripts/try-families Hermes-3 || exit 1; fi
 	@scripts/test-clients
 
 test-clients: build model ## Run the tests of real clients alone; ARGS="langchain litellm" runs some

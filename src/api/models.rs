@@ -27,7 +27,7 @@ pub(super) async fn retrieve(
 }
 
 fn card(state: &AppState) -> ModelCard {
-    let template = state.generator.template();
+    let template = &state.generator.templates().with_tools().template;
     let support = template.tools();
     ModelCard {
         id: state.model.id.clone(),

@@ -1,6 +1,5 @@
-//! Messages as templates take them, in the arrangements that strict templates ask for.
+//! Messages as templates take them: the fields that they look for.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use minijinja::context;
@@ -41,93 +40,32 @@ pub(super) struct Wants {
     pub(super) null_content: bool,
     /// Whether every tool and parameter must have a description.
     pub(super) descriptions: bool,
+}
+
+/// What a template takes beside calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent of one another")]
+pub(super) struct Takes {
+    /// Whether it knows the developer's role.
+    pub(super) developer: bool,
     /// Whether content is a list of parts, in place of a text.
     pub(super) parts: bool,
+    /// Whether a thought is a part of the content. Source: Ministral 3's template.
+    pub(super) thoughts_in_parts: bool,
     /// Whether the tools stand in the system message, as text. Source: Phi-4-mini's template.
     pub(super) tools_in_system: bool,
-}
-
-/// The arrangements of `messages` that keep their meaning, the one that is asked for first; each made when it is wanted.
-pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_, [Message]>> {
-    let others = [true, false].into_iter().map(|keep_system| Cow::Owned(merged(messages, keep_system)));
-    let thoughtful = std::iter::once_with(|| Cow::Owned(with_thoughts(messages)));
-    let silent = std::iter::once_with(|| Cow::Owned(without_thoughts(messages)));
-    std::iter::once(Cow::Borrowed(messages)).chain(others).chain(thoughtful).chain(silent)
-}
-
-/// Without thoughts where something was said before calls: gpt-oss and LLM-jp take one of them.
-fn without_thoughts(messages: &[Message]) -> Vec<Message> {
-    let says = |message: &Message| !message.tool_calls.is_empty() && !message.content.is_empty();
-    let one = |message: &Message| Message {
-        reasoning: message.reasoning.clone().filter(|_| !says(message)),
-        ..message.clone()
-    };
-    messages.iter().map(one).collect()
-}
-
-/// With one call in each message at most, and its result behind it: as models see it that call one tool at a time.
-pub(super) fn one_at_a_time(messages: &[Message]) -> Cow<'_, [Message]> {
-    if messages.iter().all(|message| message.tool_calls.len() < 2) {
-        return Cow::Borrowed(messages);
-    }
-    let mut out = Vec::with_capacity(messages.len());
-    let mut rest = messages;
-    while let Some((message, behind)) = rest.split_first() {
-        rest = behind;
-        if message.tool_calls.len() < 2 {
-            out.push(message.clone());
-            continue;
-        }
-        let n_results = rest.iter().take_while(|message| message.tool_call_id.is_some()).count();
-        let (results, behind) = rest.split_at(n_results);
-        rest = behind;
-        let mut open: Vec<&Message> = results.iter().collect();
-        for (i, call) in message.tool_calls.iter().enumerate() {
-            let first = if i == 0 { message.clone() } else { Message::text(message.role, "") };
-            out.push(Message { tool_calls: vec![call.clone()], ..first });
-            if let Some(at) = open.iter().position(|result| result.tool_call_id.as_ref() == Some(&call.id)) {
-                out.push(open.remove(at).clone());
-            }
-        }
-        out.extend(open.into_iter().cloned());
-    }
-    Cow::Owned(out)
-}
-
-/// With a thought, if an empty one, before each of the assistant's answers: some templates of thinking models insist.
-pub(super) fn with_thoughts(messages: &[Message]) -> Vec<Message> {
-    let one = |message: &Message| Message {
-        reasoning: message.reasoning.clone().or_else(|| (message.role == Role::Assistant).then(String::new)),
-        ..message.clone()
-    };
-    messages.iter().map(one).collect()
-}
-
-/// All system messages in one at the front (or, without `keep_system`, in the first user message), and neighbours of
-/// the same role in one: what the strictest templates ask for.
-pub(super) fn merged(messages: &[Message], keep_system: bool) -> Vec<Message> {
-    let is_system = |m: &&Message| matches!(m.role, Role::System | Role::Developer);
-    let system: Vec<&str> = messages.iter().filter(is_system).map(|m| m.content.as_str()).collect();
-    let mut out: Vec<Message> = Vec::new();
-    if !system.is_empty() {
-        out.push(Message::text(if keep_system { Role::System } else { Role::User }, system.join("\n\n")));
-    }
-    let is_text = |m: &Message| m.role != Role::Tool && m.tool_calls.is_empty();
-    for message in messages.iter().filter(|m| !is_system(m)) {
-        match out.last_mut() {
-            Some(last) if last.role == message.role && is_text(last) && is_text(message) => {
-                last.content.push_str("\n\n");
-                last.content.push_str(&message.content);
-            }
-            _ => out.push(message.clone()),
-        }
-    }
-    out
+    /// Whether `tools` is none where there are none, in place of undefined. Source: OLMo 3's template.
+    pub(super) null_tools: bool,
 }
 
 /// `messages` with the fields that templates look for: those of OpenAI, and the name of the tool beside its result.
 /// `tools` is what the first system message says of them, if it does.
-pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids, mut tools: Option<&str>) -> Vec<Jinja> {
+pub(super) fn to_jinja(
+    messages: &[Message],
+    (wants, takes): (Wants, Takes),
+    ids: Ids,
+    mut tools: Option<&str>,
+) -> Vec<Jinja> {
     // Names of calls by id, as of the message that is looked at: ids may come again.
     let mut names: HashMap<&str, &str> = HashMap::new();
     let calls = messages.iter().flat_map(|message| &message.tool_calls);
@@ -147,7 +85,7 @@ pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids, mut tools: 
             continue;
         }
         names.extend(message.tool_calls.iter().map(|call| (call.id.as_str(), call.name.as_str())));
-        let (role, content) = (message.role.as_str(), content_of(message, wants));
+        let (role, content) = (message.role.as_str(), content_of(message, takes));
         values.push(match &message.tool_call_id {
             Some(id) => {
                 let name = names.get(id.as_str()).copied();
@@ -162,7 +100,9 @@ pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids, mut tools: 
                 let calls = message.tool_calls.iter();
                 let one = |call| to_call(&renamed.call(call), call, wants.arguments);
                 let tool_calls: Vec<Jinja> = calls.map(one).collect();
-                let content = Some(content).filter(|_| !(message.content.is_empty() && wants.null_content));
+                let content = Some(content).filter(|content| {
+                    !(wants.null_content && message.content.is_empty() && content.as_str().is_some())
+                });
                 context! { role, content, tool_calls }
             }
         });
@@ -171,9 +111,15 @@ pub(super) fn to_jinja(messages: &[Message], wants: Wants, ids: Ids, mut tools: 
     values
 }
 
-fn content_of(message: &Message, wants: Wants) -> Jinja {
+fn content_of(message: &Message, takes: Takes) -> Jinja {
     let text = &message.content;
-    if wants.parts { Jinja::from(vec![context! { type => "text", text }]) } else { Jinja::from(text.as_str()) }
+    let thought = message.reasoning.as_ref().filter(|thought| takes.thoughts_in_parts && !thought.is_empty());
+    if !takes.parts && thought.is_none() {
+        return Jinja::from(text.as_str());
+    }
+    let thought = thought.map(|thinking| context! { type => "thinking", thinking });
+    let said = (thought.is_none() || !text.is_empty()).then(|| context! { type => "text", text });
+    Jinja::from_iter(thought.into_iter().chain(said))
 }
 
 /// Source: Qwen 3 and others ask for `reasoning_content`, gpt-oss for `thinking`, Solar Open for `reasoning`.
@@ -250,26 +196,4 @@ fn to_call(id: &str, call: &ToolCall, arguments: ArgumentsAs) -> Jinja {
 /// A call's arguments; none are an empty object.
 fn text_of(call: &ToolCall) -> &str {
     if call.arguments.trim().is_empty() { "{}" } else { &call.arguments }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn calls_come_one_at_a_time_where_the_model_calls_so() {
-        let call = |id: &str| ToolCall { id: id.into(), name: "f".into(), arguments: "{}".into() };
-        let calls = |ids: &[&str], text: &str| Message {
-            tool_calls: ids.iter().map(|id| call(id)).collect(),
-            ..Message::text(Role::Assistant, text)
-        };
-        let result = |id: &str| Message { tool_call_id: Some(id.into()), ..Message::text(Role::Tool, id) };
-        let asked = Message::text(Role::User, "q");
-        let together =
-            [asked.clone(), calls(&["a", "b"], "t"), result("b"), result("a"), calls(&["c"], ""), result("c")];
-        let apart =
-            [asked, calls(&["a"], "t"), result("a"), calls(&["b"], ""), result("b"), calls(&["c"], ""), result("c")];
-        assert_eq!(*one_at_a_time(&together), apart);
-        assert!(matches!(one_at_a_time(&apart), Cow::Borrowed(_)));
-    }
 }

@@ -1,8 +1,8 @@
 //! Conversations: messages in, prompt text out; answer text in, deltas out.
 //!
 //! `message` is the conversation, `prompt` puts into it what its template cannot show, `template` renders it with the
-//! model's own chat template (`jinja` is their dialect, `arrange` gives them what they ask for, `detect` and `infer` find out
-//! whether they know tools), `think` knows what may stand before an answer and `wrapper` what around it, `split` takes the
+//! model's own chat template (`templates` has those of one model, `jinja` is their dialect, `arrange` and `rearrange` give them what
+//! they ask for, `probe` finds out what that is, `detect` and `infer` whether they know tools), `think` knows what may stand before an answer and `wrapper` what around it, `split` takes the
 //! answer apart again (`delta`, `scan`), `said` puts its deltas together. Not here: grammars, HTTP.
 
 mod arrange;
@@ -13,12 +13,15 @@ mod input;
 mod jinja;
 mod lists;
 mod message;
+mod probe;
 mod prompt;
 mod protect;
+mod rearrange;
 mod said;
 mod scan;
 mod split;
 mod template;
+mod templates;
 mod think;
 mod wrapper;
 
@@ -30,5 +33,6 @@ pub use prompt::{Instructions, instruct};
 pub use said::Said;
 pub use split::Split;
 pub use template::{ChatTemplate, Segment, TemplateError, Variables};
+pub use templates::{Fitted, Templates};
 pub use think::Thinking;
 pub use wrapper::Wrapper;

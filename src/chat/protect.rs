@@ -10,7 +10,7 @@ use crate::tools::ToolCall;
 impl ChatTemplate {
     /// Marks names of control tokens, and gives the role a name that the template knows.
     pub(super) fn protect(&self, message: &Message) -> Message {
-        let role = if message.role == Role::Developer && !self.knows_developer { Role::System } else { message.role };
+        let role = if message.role == Role::Developer && !self.takes.developer { Role::System } else { message.role };
         let call = |call: &ToolCall| ToolCall {
             id: self.protect_text(&call.id),
             name: self.protect_text(&call.name),

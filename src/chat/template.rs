@@ -4,20 +4,20 @@
 //! so.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use minijinja::value::{Serde, Value as Jinja};
 use minijinja::{Environment, context};
 use serde_json::{Map, Value};
 
-use super::arrange::{Wants, arrangements, merged, one_at_a_time, to_jinja, with_thoughts};
-use super::detect::{DESCRIPTION, QUESTION, ToolSupport, detect, tools};
+use super::arrange::{Takes, Wants, to_jinja};
+use super::detect::{ToolSupport, detect};
 use super::jinja::{CHAT, environment};
+use super::probe::Gap;
+use super::rearrange::{arrangements, one_at_a_time};
 use super::{Message, Role, Thinking, Wrapper};
-use crate::grammar::Vocab;
 use crate::schema::walk::rewrite;
-use crate::tools::format::{Ids, ToolFormat};
+use crate::tools::format::Ids;
 
 /// ChatML, for models without a template.
 const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
@@ -25,9 +25,6 @@ const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + messag
 /// Marks text from users that spells a control token. Source: Unicode's private use area, chosen freely.
 pub(super) const PLAIN: [char; 2] = ['\u{F8FE}', '\u{F8FF}'];
 
-/// Texts that no template holds by itself.
-const DEVELOPER: &str = "developer_alpha";
-const THOUGHT: &str = "thought_alpha";
 /// The variable that says how far the model thinks.
 const EFFORT: &str = "reasoning_effort";
 /// Bytes of prompts that are searched for what was said.
@@ -58,27 +55,26 @@ pub enum TemplateError {
 }
 
 /// A compiled chat template.
+#[derive(Debug)]
 pub struct ChatTemplate {
     env: Environment<'static>,
     pub(super) controls: Option<AhoCorasick>,
     bos: String,
     eos: String,
     adds_bos: bool,
-    pub(super) knows_developer: bool,
-    /// Whether it takes content as a list of parts only, and tools in the system message.
-    takes_parts: bool,
-    takes_tools_in_system: bool,
+    pub(super) takes: Takes,
     pub(super) tools: ToolSupport,
-    thinking: Option<Thinking>,
+    pub(super) thinking: Option<Thinking>,
     wrapper: Option<Wrapper>,
     gap: Option<Gap>,
 }
 
-/// What the model writes first, whatever it says: the prompt has it already.
-struct Gap {
-    /// What the prompt ends in.
-    behind: String,
-    text: String,
+/// How a conversation is given to a template.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) wants: Wants,
+    pub(super) takes: Takes,
+    pub(super) ids: Ids,
 }
 
 impl ChatTemplate {
@@ -102,68 +98,24 @@ impl ChatTemplate {
             bos: bos.to_owned(),
             eos: eos.to_owned(),
             adds_bos,
-            knows_developer: false,
-            takes_parts: false,
-            takes_tools_in_system: false,
+            takes: Takes::default(),
             tools: ToolSupport::by_prompt(),
             thinking: Thinking::of(source),
             wrapper: Wrapper::of(source),
             gap: None,
         };
-        let plain = Variables::default();
-        let render = |messages: &[Message], tools: &[Value], wants: Wants| {
-            let once = |messages: &[Message]| template.render_once(messages, tools, (wants, Ids::Free), &plain).ok();
-            once(messages).or_else(|| once(&with_thoughts(messages))).or_else(|| once(&merged(messages, false)))
-        };
-        let asked = [Message::text(Role::User, QUESTION)];
-        let shows_question = |wants| render(&asked, &[], wants).is_some_and(|text| text.contains(QUESTION));
-        let parts = Wants { parts: true, ..Wants::default() };
-        let takes_parts = !shows_question(Wants::default()) && shows_question(parts);
-        let usual = if takes_parts { parts } else { Wants::default() };
-        let developed = [Message::text(Role::Developer, DEVELOPER), Message::text(Role::User, QUESTION)];
-        let knows_developer = source.contains("developer")
-            && template
-                .render_once(&developed, &[], (usual, Ids::Free), &plain)
-                .is_ok_and(|text| text.contains(DEVELOPER));
-        let shows_tools = |tools_in_system| {
-            let shown = render(&asked, &tools(true), Wants { tools_in_system, ..usual });
-            shown.is_some_and(|text| text.contains(DESCRIPTION))
-        };
-        let takes_tools_in_system = !shows_tools(false) && shows_tools(true);
-        let prompt = render(&asked, &[], usual);
-        // Why: some templates put together what opens a thought.
-        let thinking = template.thinking.clone().or_else(|| Thinking::of(prompt.as_deref()?));
-        let gap = thinking.as_ref().and_then(|thinking| {
-            let (_, behind) = prompt.as_deref()?.split_once(QUESTION)?;
-            let thought = Message { reasoning: Some(THOUGHT.to_owned()), ..Message::text(Role::Assistant, "text") };
-            let said = render(&[asked[0].clone(), thought], &[], usual)?;
-            let (text, _) = said.split_once(QUESTION)?.1.strip_prefix(behind)?.split_once(thinking.open())?;
-            let behind = behind.trim_start();
-            let is_gap = !text.is_empty() && text.trim().is_empty() && !behind.is_empty();
-            is_gap.then(|| Gap { behind: behind.to_owned(), text: text.to_owned() })
-        });
-        let tools = detect(source, |messages, tools, wants| {
-            render(messages, tools, Wants { parts: takes_parts, tools_in_system: takes_tools_in_system, ..wants })
-        });
-        Ok(Self { tools, thinking, knows_developer, takes_parts, takes_tools_in_system, gap, ..template })
+        let (takes, thinking, gap) = template.probed(source);
+        let template = Self { takes, thinking, gap, ..template };
+        let render =
+            |messages: &[Message], tools: &[Value], wants| template.probe(messages, tools, wants, template.takes);
+        let tools = detect(source, render);
+        Ok(Self { tools, ..template })
     }
 
     /// The same, but for how the model is told of tools.
     #[must_use]
     pub fn with_tools(self, tools: ToolSupport) -> Self {
         Self { tools, ..self }
-    }
-
-    /// The same, with calls as they can be written in answers of `vocab`'s tokens: a token that ends answers stands in none.
-    #[must_use]
-    pub fn fitted(self, vocab: &Vocab) -> Self {
-        let format = ToolFormat::new(Arc::clone(&self.tools.family), vocab);
-        if format.is_writable(vocab) {
-            return Self { tools: ToolSupport { family: format.family, ..self.tools }, ..self };
-        }
-        let format = &format.family.name;
-        tracing::warn!(format, "calls in the model's own format hold a token that ends answers; it is taught another");
-        self.with_tools(ToolSupport::by_prompt())
     }
 
     /// How the model is told of tools, and how it calls them.
@@ -225,12 +177,14 @@ impl ChatTemplate {
         tools: &[Value],
         variables: &Variables,
     ) -> Result<String, TemplateError> {
+        let way = Way { wants: self.tools.wants, takes: self.takes, ids: self.tools.family.ids };
+        let thought_end = self.thinking.as_ref().map(Thinking::close);
         let mut refusal = None;
         let mut best: Option<(usize, String)> = None;
         for arrangement in arrangements(messages) {
-            match self.render_once(&arrangement, tools, (self.tools.wants, self.tools.family.ids), variables) {
+            match self.render_once(&arrangement, tools, way, variables) {
                 Ok(text) => {
-                    let n_missing = n_missing(messages, &text);
+                    let n_missing = n_missing(messages, thought_end, &text);
                     if best.as_ref().is_none_or(|(least, _)| n_missing < *least) {
                         best = Some((n_missing, text));
                     }
@@ -245,19 +199,18 @@ impl ChatTemplate {
         best.map(|(_, text)| text).ok_or_else(refused)
     }
 
-    fn render_once(
+    pub(super) fn render_once(
         &self,
         messages: &[Message],
         tools: &[Value],
-        (wants, ids): (Wants, Ids),
+        Way { wants, takes, ids }: Way,
         variables: &Variables,
     ) -> Result<String, TemplateError> {
-        let wants = Wants { parts: wants.parts || self.takes_parts, ..wants };
-        let in_system = ((wants.tools_in_system || self.takes_tools_in_system) && !tools.is_empty()).then(|| {
+        let in_system = (takes.tools_in_system && !tools.is_empty()).then(|| {
             let functions: Vec<Value> = tools.iter().map(|tool| tool["function"].clone()).collect();
             Value::from(functions).to_string()
         });
-        let messages = to_jinja(messages, wants, ids, in_system.as_deref());
+        let messages = to_jinja(messages, (wants, takes), ids, in_system.as_deref());
         // Why absent: templates ask whether there are tools, and some show the heading of an empty list.
         let tools = (!tools.is_empty()).then_some(tools);
         let template = self.env.get_template(CHAT).map_err(|e| TemplateError::Broken(e.to_string()))?;
@@ -265,8 +218,13 @@ impl ChatTemplate {
         let own = context! { messages, add_generation_prompt => true, bos_token, eos_token };
         // Source: SmolLM3 asks for `xml_tools`, FireFunction for `functions`, as text, whether there are any or not.
         let functions = tools.map(|tools| Value::from(tools.to_vec()).to_string()).unwrap_or_default();
-        let tools =
-            tools.map(|tools| context! { tools => Serde(tools), xml_tools => Serde(tools) }).unwrap_or_default();
+        // Source: transformers, which gives a template none where there are none.
+        let no_tools = if takes.null_tools {
+            context! { tools => () }
+        } else {
+            Jinja::default()
+        };
+        let tools = tools.map_or(no_tools, |tools| context! { tools => Serde(tools), xml_tools => Serde(tools) });
         let tools = context! { functions, ..tools };
         // Why last: what a request sets must not stand in for the conversation.
         let rendered = template.render(context! { ..own, ..tools, ..Jinja::from(Serde(&variables.0)) });
@@ -294,10 +252,15 @@ impl ChatTemplate {
     }
 }
 
-/// How many of the messages that a model must see are not in `text`.
-fn n_missing(messages: &[Message], text: &str) -> usize {
+/// How many of the texts that a model must see are not in `text`. What was said beside calls is among them, unless it
+/// holds the end of a thought, which templates cut off.
+fn n_missing(messages: &[Message], thought_end: Option<&str>, text: &str) -> usize {
+    let must_be_seen = |message: &&Message| {
+        let has_thought = || thought_end.is_some_and(|end| message.content.contains(end));
+        message.role != Role::Assistant || (!message.tool_calls.is_empty() && !has_thought())
+    };
     let (mut at, mut n_missing, mut budget) = (0, 0, MAX_SEARCHED);
-    for message in messages.iter().filter(|message| message.role != Role::Assistant) {
+    for message in messages.iter().filter(must_be_seen) {
         let said = message.content.trim();
         if said.is_empty() || budget < text.len() {
             continue;
@@ -397,6 +360,35 @@ mod tests {
         assert_eq!(rendered(in_parts, std::slice::from_ref(&user), json!({})), "(u1)");
         let knows_high = "{% if reasoning_effort is defined and reasoning_effort != 'high' %}{{ raise_exception('no') }}{% endif %}{{ messages[0].content }}";
         assert_eq!(rendered(knows_high, &[user], json!({"reasoning_effort": "none"})), "u1");
+    }
+
+    /// What was said before calls has a message of its own, where the template shows a message's calls alone.
+    #[test]
+    fn text_beside_calls_is_not_left_out() {
+        let source = "{% for m in messages %}[{% if m.tool_calls %}{% for c in m.tool_calls %}{{ c.function.name }}!{% endfor %}{% else %}{{ m.content }}{% endif %}]{% endfor %}";
+        let call = ToolCall { id: "a".into(), name: "f".into(), arguments: "{}".into() };
+        let called = Message { tool_calls: vec![call], ..Message::text(Role::Assistant, "I look.") };
+        let result = Message { tool_call_id: Some("a".into()), ..Message::text(Role::Tool, "r1") };
+        let messages = [Message::text(Role::User, "u1"), called.clone(), result.clone()];
+        assert_eq!(rendered(source, &messages, json!({})), "[u1][I look.][f!][r1]");
+        // Also where something else must be put together for it.
+        let once = "{% if messages[0].role == 'system' %}[{{ messages[0].content }}]{% endif %}{% for m in messages if m.role != 'system' %}[{{ m.content if not m.tool_calls }}]{% endfor %}";
+        let systems = ["s1", "s2"].map(|text| Message::text(Role::System, text));
+        let messages = [systems.as_slice(), &[Message::text(Role::User, "u1"), called, result]].concat();
+        assert_eq!(rendered(once, &messages, json!({})), "[s1\n\ns2][u1][I look.][][r1]");
+    }
+
+    /// Ministral 3 takes a thought as a part of the content, OLMo 3 shows a heading where `tools` is undefined.
+    #[test]
+    fn templates_get_thoughts_and_the_lack_of_tools_as_they_take_them() {
+        let parts = "{% for m in messages %}[{% if m.content is string %}{{ m.content }}{% else %}{% for part in m.content %}{% if part.type == 'thinking' %}[THINK]{{ part.thinking }}[/THINK]{% else %}{{ part.text }}{% endif %}{% endfor %}{% endif %}]{% endfor %}";
+        let thought = Message { reasoning: Some("t1".into()), ..Message::text(Role::Assistant, "a1") };
+        let messages = [Message::text(Role::User, "u1"), thought, Message::text(Role::User, "u2")];
+        assert_eq!(rendered(parts, &messages, json!({})), "[u1][[THINK]t1[/THINK]a1][u2]");
+        let heading = "{% if tools is not none %}Tools: {{ tools }}\n{% endif %}{{ messages[0].content }}";
+        assert_eq!(rendered(heading, &messages[..1], json!({})), "u1");
+        let defined = "{% if tools is defined %}Tools: {{ tools }}\n{% endif %}{{ messages[0].content }}";
+        assert_eq!(rendered(defined, &messages[..1], json!({})), "u1");
     }
 
     /// GLM-4.5 writes a line end before its thought.

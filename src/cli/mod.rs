@@ -1,6 +1,7 @@
 //! One command per file. Only here and in main.rs are errors `anyhow`.
 
 mod bench;
+mod chat_template;
 mod check;
 mod conformance;
 mod definitions;

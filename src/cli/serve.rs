@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
+use super::chat_template::{Own, templates};
 use super::schema_file::load_store;
 use super::{UsageError, definitions, hub, mcp};
 use crate::api::{ApiOptions, AppState, ModelInfo, router};
-use crate::chat::{ChatTemplate, ToolSupport};
+use crate::chat::Templates;
 use crate::config::{ModelSource, ServeArgs};
 use crate::engine::{EngineHandle, EngineOptions, FakeBackend, FakeMode, Limits, Tuning, fake_vocab};
 use crate::generation::{Generator, GeneratorOptions};
 use crate::grammar::{Budget, Compiler, Vocab};
 use crate::registry::Registry;
-use crate::tools::format::Family;
 use crate::{schema, telemetry};
 
 /// Context per request if the user does not say: enough for most, small enough for laptops.
@@ -31,7 +31,7 @@ struct Loaded {
     engine: EngineHandle,
     thread: std::thread::JoinHandle<()>,
     vocab: Arc<Vocab>,
-    template: ChatTemplate,
+    templates: Templates,
     name: String,
     created: u64,
 }
@@ -48,11 +48,8 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         ModelSource::Path(path) => load_file(args, &path)?,
         ModelSource::Hub { repo, file } => load_file(args, &hub::fetch(&repo, &file)?)?,
     };
-    let Loaded { engine, thread, vocab, template, name, created } = loaded;
-    let template = match &args.tool_format {
-        Some(name) => template.with_tools(ToolSupport::taught(family(name)?)),
-        None => template,
-    };
+    let Loaded { engine, thread, vocab, templates, name, created } = loaded;
+    let template = &templates.with_tools().template;
     let from = if template.tools().is_native() { "its chat template" } else { "a description in the prompt" };
     tracing::info!(format = template.tools().family.name, "tools are shown to the model by {from}");
     let store = load_store(args.schemas.as_deref())?;
@@ -66,7 +63,7 @@ pub(super) fn serve(args: &ServeArgs) -> anyhow::Result<()> {
         store,
         ..GeneratorOptions::default()
     };
-    let generator = Arc::new(Generator::new(vocab, template, compiler, engine.clone(), options));
+    let generator = Arc::new(Generator::new(vocab, templates, compiler, engine.clone(), options));
     let state = AppState::new(
         generator,
         ModelInfo { id: args.alias.clone().unwrap_or(name), created, aliases: vec!["default".to_owned()] },
@@ -217,8 +214,8 @@ fn load_fake(args: &ServeArgs) -> anyhow::Result<Loaded> {
     let backend = move || Ok(FakeBackend::new(limits, FakeMode::Random, backend_vocab, Duration::from_millis(1)));
     let options = engine_options(args);
     let (engine, thread) = EngineHandle::spawn(backend, Arc::clone(&vocab), options)?;
-    let template = ChatTemplate::new(None, ("", "<|im_end|>"), false, vocab.control_names())?;
-    Ok(Loaded { engine, thread, vocab, template, name: "fake".into(), created: 0 })
+    let templates = templates(args, Own { ends: ("", "<|im_end|>"), ..Own::default() }, &vocab)?;
+    Ok(Loaded { engine, thread, vocab, templates, name: "fake".into(), created: 0 })
 }
 
 #[cfg(not(feature = "llama"))]
@@ -265,12 +262,13 @@ fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
     };
     let (engine, thread) = EngineHandle::spawn_with(make, Arc::clone(&vocab), options)
         .map_err(|e| UsageError(format!("cannot serve '{}': {e}", path.display())))?;
-    let template = ChatTemplate::new(
-        file.chat_template.as_deref(),
-        (&file.bos_text, &file.eos_text),
-        file.adds_bos,
-        vocab.control_names(),
-    )?;
+    let own = Own {
+        usual: file.chat_template.as_deref(),
+        with_tools: file.tool_template.as_deref(),
+        ends: (&file.bos_text, &file.eos_text),
+        adds_bos: file.adds_bos,
+    };
+    let templates = templates(args, own, &vocab)?;
     eprintln!(
         "model: loaded in {:.1} s; {} slots with {} tokens of context each, {n_threads} threads",
         started.elapsed().as_secs_f64(),
@@ -281,7 +279,7 @@ fn load_file(args: &ServeArgs, path: &Path) -> anyhow::Result<Loaded> {
     let name = path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
     let modified = std::fs::metadata(path).and_then(|m| m.modified()).ok();
     let created = modified.and_then(|m| m.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |d| d.as_secs());
-    Ok(Loaded { engine, thread, vocab, template, name, created })
+    Ok(Loaded { engine, thread, vocab, templates, name, created })
 }
 
 /// Loads the model that proposes tokens. Its tokens must be those of the large one.
@@ -310,13 +308,4 @@ fn load_draft(
 #[cfg(feature = "llama")]
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The family of this name.
-fn family(name: &str) -> anyhow::Result<Arc<Family>> {
-    let found = Family::all().iter().find(|family| family.name == name).cloned();
-    Ok(found.ok_or_else(|| {
-        let known: Vec<&str> = Family::all().iter().map(|family| family.name.as_str()).collect();
-        UsageError(format!("no tool format is called '{name}'; known are: {}", known.join(", ")))
-    })?)
 }

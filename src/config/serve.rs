@@ -104,6 +104,9 @@ pub struct ServeArgs {
     /// Do not put the response schema into the prompt.
     #[arg(long)]
     pub no_schema_in_prompt: bool,
+    /// A chat template in place of the model's: a file with Jinja text, for models whose own is missing or broken.
+    #[arg(long, value_name = "FILE")]
+    pub chat_template: Option<PathBuf>,
     /// The format in which the model is taught to write calls, by its prompt: a name of families/, such as hermes. Without
     /// it, the format is found in the chat template.
     #[arg(long)]

@@ -69,9 +69,10 @@ impl Generator {
             if let Subject::Tool(tool) = &subject {
                 let read = read_tool(tool, *limits, store)?;
                 let model = this.model();
+                let native = &model.templates.with_tools().format;
                 // As in a request: a grammar is written in JSON alone.
-                let is_own = read.input.is_none() || model.native.family.writes_json();
-                let format = if is_own { model.native } else { model.generic };
+                let is_own = read.input.is_none() || native.family.writes_json();
+                let format = if is_own { native } else { model.generic };
                 let spec = format.spec(&[read], &ToolChoice::Required, false, &Otherwise::Prose, None);
                 this.compiler.compile(&spec).map_err(|error| refused_by(error, &subject.part()))?;
             }

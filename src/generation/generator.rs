@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::output::Answer;
 use super::prepare::{Model, PrepareError, Prepared, prepare};
 use super::request::Request;
-use crate::chat::ChatTemplate;
+use crate::chat::Templates;
 use crate::engine::{Busy, EngineHandle, Job};
 use crate::grammar::{Compiler, STACK_BYTES, TokenId, Vocab};
 use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
@@ -72,9 +72,8 @@ pub enum StartError {
 /// Everything between an endpoint and the engine; shared by all requests.
 pub struct Generator {
     vocab: Arc<Vocab>,
-    template: ChatTemplate,
-    /// The format of the template's calls, and the one that the prompt can teach.
-    native: Arc<ToolFormat>,
+    templates: Templates,
+    /// The format of calls that the prompt can teach.
     generic: Arc<ToolFormat>,
     pub(super) compiler: Compiler,
     engine: EngineHandle,
@@ -89,7 +88,7 @@ impl Generator {
     #[must_use]
     pub fn new(
         vocab: Arc<Vocab>,
-        template: ChatTemplate,
+        templates: Templates,
         compiler: Compiler,
         engine: EngineHandle,
         options: GeneratorOptions,
@@ -102,10 +101,8 @@ impl Generator {
             .build()
             .expect("threads can be started");
         let preparing = Arc::new(Semaphore::new(n_preparing));
-        let template = template.fitted(&vocab);
-        let native = Arc::new(ToolFormat::new(Arc::clone(&template.tools().family), &vocab));
         let generic = Arc::new(ToolFormat::new(Family::generic(), &vocab));
-        Self { vocab, template, native, generic, compiler, engine, options, pool, preparing }
+        Self { vocab, templates, generic, compiler, engine, options, pool, preparing }
     }
 
     /// The engine.
@@ -120,10 +117,10 @@ impl Generator {
         &self.vocab
     }
 
-    /// The model's chat template.
+    /// The model's chat templates.
     #[must_use]
-    pub fn template(&self) -> &ChatTemplate {
-        &self.template
+    pub fn templates(&self) -> &Templates {
+        &self.templates
     }
 
     /// Prepares `request` on a thread of the pool, few at once, for as long as the budget allows.
@@ -208,8 +205,7 @@ impl Generator {
     pub(super) fn model(&self) -> Model<'_> {
         Model {
             vocab: &self.vocab,
-            template: &self.template,
-            native: &self.native,
+            templates: &self.templates,
             generic: &self.generic,
             compiler: &self.compiler,
             n_ctx: self.engine.limits().n_ctx,

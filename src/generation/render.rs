@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::prepare::{Model, PrepareError};
 use super::request::{Output, Request};
-use crate::chat::{Instructions, Segment, TemplateError, Thinking, ToolSupport, instruct};
+use crate::chat::{ChatTemplate, Instructions, Segment, TemplateError, Thinking, ToolSupport, Wrapper, instruct};
 use crate::grammar::TokenId;
 use crate::guard::Preamble;
 use crate::tools::Tool;
@@ -25,6 +25,8 @@ pub(super) struct Rendered {
     pub(super) is_behind_thought: bool,
     /// How it writes calls.
     pub(super) format: Arc<ToolFormat>,
+    /// The tags that it may write around its text.
+    pub(super) wrapper: Option<Wrapper>,
 }
 
 /// What one rendering gives.
@@ -33,8 +35,8 @@ struct Text {
     preamble: Option<Preamble>,
     thinking: Option<Thinking>,
     is_behind_thought: bool,
-    /// Whether calls are written as the template's are, or as the generic ones.
-    is_own: bool,
+    format: Arc<ToolFormat>,
+    wrapper: Option<Wrapper>,
 }
 
 /// Renders the prompt; a schema that would take more than half the context is left out of it.
@@ -52,9 +54,8 @@ pub(super) fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Re
         text(request, instructions, model)
     };
     let done = |text: Text, shows_schema: bool| {
-        let format = Arc::clone(if text.is_own { model.native } else { model.generic });
-        let Text { tokens: prompt, preamble, thinking, is_behind_thought, .. } = text;
-        Rendered { prompt, shows_schema, preamble, thinking, is_behind_thought, format }
+        let Text { tokens: prompt, preamble, thinking, is_behind_thought, format, wrapper } = text;
+        Rendered { prompt, shows_schema, preamble, thinking, is_behind_thought, format, wrapper }
     };
     if note.is_none() || !model.shows_schema {
         return Ok(done(with(false)?, true));
@@ -74,32 +75,33 @@ pub(super) fn render(request: &Request, tools: &[Tool], model: &Model<'_>) -> Re
 }
 
 fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) -> Result<Text, PrepareError> {
-    let own = model.template.tools();
     let tools = instructions.tools.map_or(&[][..], |(tools, _)| tools);
-    let render = |support: &ToolSupport| {
+    let usual = &model.templates.usual().template;
+    let fitted = if tools.is_empty() { model.templates.usual() } else { model.templates.with_tools() };
+    let own = fitted.template.tools();
+    let render = |template: &ChatTemplate, support: &ToolSupport| {
         // Only what the template is to show is written down for it.
         let shown = if support.is_native() { tools } else { &[] };
         let definitions: Vec<Value> = shown.iter().map(Tool::definition).collect();
         let messages = instruct(&request.messages, support, instructions);
-        model.template.render(&messages, &definitions, &request.variables)
+        template.render(&messages, &definitions, &request.variables)
     };
     // Why: where calls are bare JSON, an answer by schema would look like one.
     let is_bound = !matches!(request.output, Output::Text | Output::Matching { .. });
     let is_ambiguous = !tools.is_empty() && own.family.is_bare_json() && is_bound;
     // Why: a grammar is written into a JSON string, and nothing else.
     let has_grammar = !own.family.writes_json() && tools.iter().any(|tool| tool.input.is_some());
-    let thought = model.template.thinking().map(Thinking::open);
+    let thought = fitted.template.thinking().map(Thinking::open);
     let is_text = tools.iter().any(|tool| own.family.takes_for_other(&tool.name, thought));
-    let rendered = if is_ambiguous || has_grammar || is_text { None } else { Some(render(own)) };
-    let (segments, is_own) = match rendered {
-        None => (render(&ToolSupport::by_prompt())?, false),
+    let rendered = if is_ambiguous || has_grammar || is_text { None } else { Some(render(&fitted.template, own)) };
+    let taught = || render(usual, &ToolSupport::by_prompt());
+    let (mut segments, is_own) = match rendered {
+        None => (taught()?, false),
         // Why: some templates take no tool without a description, or no call beside text.
-        Some(Err(TemplateError::Refused(_))) if own.is_native() && own.family.text.0.is_empty() => {
-            (render(&ToolSupport::by_prompt())?, false)
-        }
+        Some(Err(TemplateError::Refused(_))) if own.is_native() && own.family.text.0.is_empty() => (taught()?, false),
         Some(rendered) => (rendered?, true),
     };
-    let mut segments = segments;
+    let template = if is_own { &fitted.template } else { usual };
     // Whether the prompt has begun the answer's text, behind which no thought stands.
     let mut has_begun = false;
     if let (true, Some(last)) = (is_own && !own.family.prompt_end.is_empty(), segments.last_mut())
@@ -111,7 +113,7 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
     let mut tokens: Vec<TokenId> =
         segments.iter().flat_map(|Segment { text, is_trusted }| model.vocab.tokenize(text, *is_trusted)).collect();
     let end = segments.last().map_or("", |segment| segment.text.as_str());
-    let thinking = model.template.thinking().map(|thinking| thinking.at(end));
+    let thinking = template.thinking().map(|thinking| thinking.at(end));
     let mut preamble = thinking.as_ref().filter(|_| !has_begun).and_then(|thinking| thinking.after(end, model.vocab));
     if request.thinking.is_off
         && let Some(thinking) = &thinking
@@ -121,5 +123,6 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         tokens.extend(model.vocab.tokenize(&format!("\n{}\n\n", thinking.close()), true));
     }
     let is_behind_thought = thinking.is_some() && preamble.is_none() && !has_begun;
-    Ok(Text { tokens, preamble, thinking, is_behind_thought, is_own })
+    let format = Arc::clone(if is_own { &fitted.format } else { model.generic });
+    Ok(Text { tokens, preamble, thinking, is_behind_thought, format, wrapper: template.wrapper() })
 }

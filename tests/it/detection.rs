@@ -4,7 +4,7 @@ use drawplate::engine::FakeMode;
 use serde_json::{Value, json};
 
 use super::call_formats::{is_valid, ok};
-use crate::support::binary::Process;
+use crate::support::binary::{Process, arg, empty_folder, run};
 use crate::support::{Setup, TestServer, chat_body, fold, get};
 
 /// A template that shows tools, and writes a call as `call` does.
@@ -72,6 +72,57 @@ fn bare_json_and_a_response_format_are_told_apart() {
             asked(FakeMode::Hostile, &chat_body(json!({"tools": tools, "response_format": format, "seed": seed})));
         assert!(call.is_some() != content.is_some_and(|content| is_valid(&ok(), &content)));
     }
+}
+
+/// GGUFs of Hermes 3 or Command R have two templates.
+#[test]
+fn a_template_for_tools_is_taken_where_there_are_tools() {
+    let with_tools = template(
+        "<fn name={{ c.function.name }}>{{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}</fn>\n",
+    );
+    let usual = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    let server = TestServer::start(Setup {
+        template: Some(usual),
+        tool_template: Some(with_tools),
+        ..Setup::scripted("<fn name=now>{}</fn>\n")
+    });
+    let card = get(&server.url("/v1/models/fake"));
+    assert_eq!(card.body["capabilities"]["tool_format"], "inferred", "{}", card.body);
+    let tools = json!([{"type": "function", "function": {"name": "now"}}]);
+    let answer = server.chat(&chat_body(json!({"tools": tools})));
+    assert_eq!(answer.body["choices"][0]["message"]["tool_calls"][0]["function"]["name"], "now", "{}", answer.body);
+    // Where none may be called, the usual template is as good as alone, calls of the history included.
+    let call = json!({"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}});
+    let history = json!([{"role": "user", "content": "When?"}, {"role": "assistant", "tool_calls": [call]}, {"role": "tool", "tool_call_id": "a", "content": "noon"}]);
+    let alone = TestServer::start(Setup { template: Some(usual), ..Setup::scripted("It is noon.") });
+    for body in [json!({}), json!({"tools": tools, "tool_choice": "none"}), json!({"messages": history})] {
+        let prompt = |server: &TestServer| server.chat(&chat_body(body.clone())).body["usage"]["prompt_tokens"].clone();
+        assert_eq!(prompt(&server), prompt(&alone), "{body}");
+    }
+    // One that shows no calls is left alone.
+    let server = TestServer::start(Setup { tool_template: Some(usual), ..Setup::default() });
+    let card = get(&server.url("/v1/models/fake"));
+    assert_eq!(card.body["capabilities"]["tool_format_from"], "prompt", "{}", card.body);
+}
+
+#[test]
+fn a_template_can_be_given() {
+    let folder = empty_folder("chat-template");
+    let own = template(
+        "<fn name={{ c.function.name }}>{{ c.function.arguments if c.function.arguments is string else c.function.arguments | tojson }}</fn>\n",
+    );
+    std::fs::write(folder.join("own.jinja"), own).unwrap();
+    std::fs::write(folder.join("broken.jinja"), "{% for %}").unwrap();
+    let server = Process::serve(&["--chat-template", arg(&folder.join("own.jinja"))]);
+    let answer = get(&format!("{}/v1/models/fake", server.url));
+    assert_eq!(answer.body["capabilities"]["tool_format"], "inferred", "{}", answer.body);
+    for (name, words) in [("broken.jinja", "does not compile"), ("none.jinja", "No such file")] {
+        let (code, _, said) =
+            run(&["serve", "--model", "fake", "--port", "0", "--chat-template", arg(&folder.join(name))]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("--chat-template") && said.contains(words), "{said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn thoughts_stand_apart_from_the_answer_in_every_mode() {
             (&bound, "{\"ok\": true}", "{\"ok\": true}", vec![]),
             (&with_tools, "Hi there.", "Hi there.", vec![]),
             (&with_tools, CALL, "", vec!["now"]),
-            (&with_tools, &format!("I look. {CALL}"), "I look. ", vec!["now"]),
+            (&with_tools, &format!("I look. {CALL}"), "I look.", vec!["now"]),
             (&required, CALL, "", vec!["now"]),
             (&both, CALL, "", vec!["now"]),
             (&both, "{\"ok\": false}", "{\"ok\": false}", vec![]),

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use drawplate::api::ApiOptions;
-use drawplate::chat::ChatTemplate;
+use drawplate::chat::{ChatTemplate, Templates};
 use drawplate::engine::llama::{LlamaFile, LlamaOptions};
 use drawplate::engine::{EngineHandle, EngineOptions, Limits, Placement};
 use drawplate::generation::GeneratorOptions;
@@ -33,7 +33,8 @@ fn server() -> Option<&'static TestServer> {
         let texts = (file.bos_text.as_str(), file.eos_text.as_str());
         let template =
             ChatTemplate::new(file.chat_template.as_deref(), texts, file.adds_bos, vocab.control_names()).unwrap();
-        TestServer::serve(engine, vocab, template, ApiOptions::default(), GeneratorOptions::default(), "model")
+        let templates = Templates::new(template, None, &vocab);
+        TestServer::serve(engine, vocab, templates, ApiOptions::default(), GeneratorOptions::default(), "model")
     }))
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use drawplate::api::{ApiOptions, AppState, ModelInfo, router};
-use drawplate::chat::ChatTemplate;
+use drawplate::chat::{ChatTemplate, Templates};
 use drawplate::engine::{EngineHandle, EngineOptions, Event, FakeBackend, FakeMode, Job, Limits, Sampling, fake_vocab};
 use drawplate::generation::{Generator, GeneratorOptions};
 use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId, Vocab};
@@ -81,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) api: ApiOptions,
     pub(crate) generator: GeneratorOptions,
     pub(crate) template: Option<&'static str>,
+    /// The one for conversations with tools.
+    pub(crate) tool_template: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -93,6 +95,7 @@ impl Default for Setup {
             api: ApiOptions::default(),
             generator: GeneratorOptions::default(),
             template: None,
+            tool_template: None,
         }
     }
 }
@@ -115,25 +118,27 @@ impl TestServer {
         drawplate::telemetry::init("error", Default::default());
         let vocab = Arc::new(fake_vocab().unwrap());
         let backend_vocab = Arc::clone(&vocab);
-        let Setup { mode, limits, n_queue, step_time, api, generator, template } = setup;
+        let Setup { mode, limits, n_queue, step_time, api, generator, template, tool_template } = setup;
         let backend = move || Ok(FakeBackend::new(limits, mode, backend_vocab, step_time));
         let (engine, _) =
             EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions { n_queue, ..EngineOptions::default() })
                 .unwrap();
-        let template = ChatTemplate::new(template, ("", "<|im_end|>"), false, vocab.control_names()).unwrap();
-        Self::serve(engine, vocab, template, api, generator, "fake")
+        let compiled = |source| ChatTemplate::new(source, ("", "<|im_end|>"), false, vocab.control_names()).unwrap();
+        let with_tools = tool_template.map(|source| compiled(Some(source)));
+        let templates = Templates::new(compiled(template), with_tools, &vocab);
+        Self::serve(engine, vocab, templates, api, generator, "fake")
     }
 
     pub(crate) fn serve(
         engine: EngineHandle,
         vocab: Arc<Vocab>,
-        template: ChatTemplate,
+        templates: Templates,
         api: ApiOptions,
         options: GeneratorOptions,
         model: &str,
     ) -> Self {
         let compiler = Compiler::new(&vocab, Budget::default()).unwrap();
-        let generator = Arc::new(Generator::new(Arc::clone(&vocab), template, compiler, engine.clone(), options));
+        let generator = Arc::new(Generator::new(Arc::clone(&vocab), templates, compiler, engine.clone(), options));
         let model = ModelInfo { id: model.to_owned(), created: 0, aliases: vec!["default".into(), "a/b:c@d".into()] };
         let state = Arc::new(AppState::new(generator, model, api, Registry::in_memory().unwrap()));
         Self { address: serve_router(router(state)), engine }

@@ -1,7 +1,7 @@
 //! Takes an answer apart as it grows: bytes in, deltas out.
 //!
 //! Held back: partial characters, text that may be the beginning of a marker or of a stop string, whitespace around
-//! thinking; nothing else. The deltas of an answer, put together, do not depend on where its bytes were cut.
+//! thinking and before what may be a call; nothing else. The deltas of an answer, put together, do not depend on where its bytes were cut.
 
 mod calls;
 
@@ -10,6 +10,9 @@ use super::scan::{Json, longest_beginning, plain};
 use super::wrapper::Unwrap;
 use crate::grammar::Prose;
 use crate::guard::{Frame, Preamble, Stage, Transcoder, behind_thought, find};
+
+/// Bytes of whitespace between text and calls that are left out.
+const MAX_PARTING: usize = 64;
 
 /// Where in the answer we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,8 +341,11 @@ impl Split {
             None if is_end => (n_all, 0, Place::Content),
             None => (n_all - n_held, 0, Place::Content),
         };
-        let content = plain(&self.pending[..n_content]);
-        self.pending.drain(..n_content + n_mark);
+        // Why not shown: it parts text and calls, and templates write it themselves.
+        let parts = open.is_some() && if found.is_some() { matches!(place, Place::Frame(..)) } else { !is_end };
+        let n_parting = if parts { parting(&self.pending[..n_content]) } else { 0 };
+        let content = plain(&self.pending[..n_content - n_parting]);
+        self.pending.drain(..if found.is_some() || is_end { n_content + n_mark } else { n_content - n_parting });
         if !content.is_empty() {
             deltas.push(Delta::Content(content));
         }
@@ -351,6 +357,11 @@ impl Split {
         let format = self.options.format.as_ref().map_or_else(|| "text".to_owned(), |f| f.family.name.clone());
         SplitError { format, at: String::from_utf8_lossy(&self.pending).chars().take(80).collect() }
     }
+}
+
+/// Whitespace at the end of `text` that is left out if a call follows.
+fn parting(text: &[u8]) -> usize {
+    (text.len() - text.trim_ascii_end().len()).min(MAX_PARTING)
 }
 
 #[cfg(test)]

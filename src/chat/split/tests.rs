@@ -34,10 +34,29 @@ const TEXT: &str = "É <tool <tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\
 #[test]
 fn finds_content_and_calls() {
     let (content, calls, stopped) = split(&[TEXT.as_bytes()], &[]);
-    assert_eq!(content, "É <tool ");
+    assert_eq!(content, "É <tool");
     let expected = [("f", "{\"a\": \"}\\\"{\", \"b\": [{}]}"), ("g", "{}")];
     assert_eq!(calls, expected.map(|(n, a)| (n.to_owned(), a.to_owned())));
     assert!(!stopped);
+}
+
+/// Whitespace between text and a call belongs to neither; elsewhere it is the text's.
+#[test]
+fn whitespace_that_parts_text_and_calls_is_left_out() {
+    let call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+    for (text, content, n_calls) in [
+        (format!("I look. \n\n{call}"), "I look.".to_owned(), 1),
+        (format!("\n{call}"), String::new(), 1),
+        ("I look.\n\n".to_owned(), "I look.\n\n".to_owned(), 0),
+        ("a\n <tool b \n".to_owned(), "a\n <tool b \n".to_owned(), 0),
+        (format!("a{}{call}", " ".repeat(100)), format!("a{}", " ".repeat(100 - MAX_PARTING)), 1),
+    ] {
+        let one_by_one: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        for chunks in [&[text.as_bytes()][..], &one_by_one] {
+            let (said, calls, _) = split(chunks, &[]);
+            assert_eq!((said.as_str(), calls.len()), (content.as_str(), n_calls), "{text}");
+        }
+    }
 }
 
 #[test]

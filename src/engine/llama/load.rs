@@ -72,6 +72,8 @@ pub struct LlamaFile {
     vocab: Option<Vocab>,
     /// The chat template, if the file has one.
     pub chat_template: Option<String>,
+    /// The one for conversations with tools, if the file has that, too.
+    pub tool_template: Option<String>,
     /// Text of the begin-of-sequence token, for templates.
     pub bos_text: String,
     /// Text of the end-of-sequence token, for templates.
@@ -103,6 +105,8 @@ impl LlamaFile {
         };
         Ok(Self {
             chat_template: model.chat_template(None).ok().and_then(|t| t.to_string().ok()),
+            // Why by its key: llama-cpp-2 0.1 hands on a name that it has freed.
+            tool_template: model.meta_val_str("tokenizer.chat_template.tool_use").ok(),
             bos_text: piece(model.vocab().bos()),
             eos_text: piece(model.vocab().eos()),
             n_ctx_train: usize::try_from(model.n_ctx_train()).unwrap_or(usize::MAX).max(1),

@@ -21,7 +21,7 @@ pub(super) use self::tool::read_tool;
 use super::call_ids::CallIds;
 use super::render::{Rendered, render};
 use super::request::{Output, Request, RequestTool};
-use crate::chat::{ChatTemplate, SplitOptions, Thinking};
+use crate::chat::{SplitOptions, Templates, Thinking};
 use crate::engine::{Sampling, ThinkingLimit};
 use crate::grammar::{Compiled, Compiler, GrammarError, Mask, Prose, Spec, TokenId, Vocab};
 use crate::guard::{Encoding, Preamble};
@@ -65,9 +65,8 @@ pub struct Prepared {
 /// What preparing needs to know of the model.
 pub(super) struct Model<'a> {
     pub(super) vocab: &'a Vocab,
-    pub(super) template: &'a ChatTemplate,
-    /// The format of the template's calls, and the one that the prompt can teach.
-    pub(super) native: &'a Arc<ToolFormat>,
+    pub(super) templates: &'a Templates,
+    /// The format of calls that the prompt can teach.
     pub(super) generic: &'a Arc<ToolFormat>,
     pub(super) compiler: &'a Compiler,
     pub(super) n_ctx: usize,
@@ -101,7 +100,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         let message = format!("'{param}' cannot stand beside 'tools' that may be called");
         return Err(PrepareError::Constraint { param: param.clone(), message });
     }
-    let Rendered { prompt, shows_schema, preamble, thinking, is_behind_thought, format } =
+    let Rendered { prompt, shows_schema, preamble, thinking, is_behind_thought, format, wrapper } =
         render(&request, &shown, model)?;
     // Why: what the format begins with is a part of the answer, and no thought.
     let is_own = |preamble: &Preamble| match (&answer, &preamble.open) {
@@ -119,7 +118,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
     // Why: no marker leaks, and no turn is faked, in answers that nothing binds either.
     let free = grammar.is_none().then(|| {
         let thought = preamble.iter().flat_map(|preamble| preamble.open.iter().chain([&preamble.close]));
-        let tags = model.template.wrapper().map(|wrapper| wrapper.tags().map(|tag| model.vocab.wire_of(tag)));
+        let tags = wrapper.map(|wrapper| wrapper.tags().map(|tag| model.vocab.wire_of(tag)));
         let marks: Vec<&[u8]> = thought.chain(tags.iter().flatten()).map(Vec::as_slice).collect();
         Arc::new(Mask::of_text(model.vocab, &marks))
     });
@@ -137,7 +136,7 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         _ => None,
     };
     let checks = checks(&request, &tools, answer.as_ref(), grammar.as_deref())?;
-    let wrapper = model.template.wrapper().filter(|_| matches!(request.output, Output::Text));
+    let wrapper = wrapper.filter(|_| matches!(request.output, Output::Text));
     let keeps_spaces = matches!(request.output, Output::Matching { .. });
     let around = format.text.clone();
     let encodings = encodings(&tools, grammar.as_deref());
