@@ -41,6 +41,8 @@ pub(super) struct AnswerForm {
     pub(super) n: usize,
     pub(super) wants_logprobs: bool,
     pub(super) include_usage: bool,
+    /// Whether the answer is a call, and has no content.
+    pub(super) must_call: bool,
     /// Names of tools whose input is text.
     pub(super) custom: HashSet<String>,
     /// Calls go into `function_call`, as before there were tools.
@@ -66,10 +68,9 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let registered = if refers(&wire) { aside(|| resolve(&mut wire, &state.registry))? } else { Vec::new() };
     let streams = wire.stream == Some(true);
     let is_bound = wire.response_format.as_ref().is_some_and(|format| !matches!(format, ResponseFormat::Text));
-    let ignores_stop = is_bound && wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
+    let has_stop = wire.stop.as_ref().is_some_and(|stop| !stop.is_empty());
     let is_legacy = wire.functions.is_some();
-    let is_newer = wire.max_completion_tokens.is_some() && wire.max_tokens.is_none();
-    let bounded_by = if is_newer { "max_completion_tokens" } else { "max_tokens" };
+    let bounded_by = if wire.max_completion_tokens.is_some() { "max_completion_tokens" } else { "max_tokens" };
     let include_usage = wire.stream_options.as_ref().is_some_and(|options| options.include_usage);
     let custom = wire.tools.iter().flatten().filter_map(|tool| match tool {
         ChatTool::Custom { custom } => Some(custom.name.clone()),
@@ -78,6 +79,8 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
     let custom: HashSet<String> = custom.collect();
     let request = into_request(wire, state.generator.vocab().n_tokens())?;
     let is_named = matches!(request.tool_choice, ToolChoice::Named(_));
+    let must_call = is_named || request.tool_choice == ToolChoice::Required;
+    let ignores_stop = has_stop && (is_bound || must_call);
     let mut form = AnswerForm {
         reports: None,
         id: crate::generation::new_id("chatcmpl-", 24),
@@ -87,6 +90,7 @@ pub(super) async fn create(State(state): State<Arc<AppState>>, body: JsonBody) -
         n: request.n,
         wants_logprobs: request.logprobs.is_some(),
         include_usage,
+        must_call,
         custom,
         is_legacy,
         calls_finish: match (is_legacy, is_named, state.options.named_call_finishes_as_tool_calls) {

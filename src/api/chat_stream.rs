@@ -46,7 +46,7 @@ impl Chunks {
         for index in 0..self.form.n {
             let delta = ChunkDelta {
                 role: Some("assistant"),
-                content: Some(Some(String::new())),
+                content: Some((!self.form.must_call).then(String::new)),
                 refusal: Some(None),
                 ..ChunkDelta::default()
             };
@@ -72,7 +72,7 @@ impl Chunks {
         let mut logprobs =
             self.form.wants_logprobs.then(|| render_logprobs(&update.logprobs)).filter(|l| !l.content.is_empty());
         for delta in update.deltas {
-            let delta = self.delta(index, delta);
+            let Some(delta) = self.delta(index, delta) else { continue };
             self.push(ChunkChoice { index, delta, logprobs: logprobs.take(), finish_reason: None });
         }
         self.closed[index] |= update.finish == Some(Finish::Closed);
@@ -82,11 +82,14 @@ impl Chunks {
         }
     }
 
-    fn delta(&mut self, choice: usize, delta: Delta) -> ChunkDelta {
+    /// What clients are told of `delta`; nothing, where it only goes on with what stands around a custom tool's input.
+    fn delta(&mut self, choice: usize, delta: Delta) -> Option<ChunkDelta> {
         let function = |name, arguments| ChunkFunction { name, arguments };
         let (call, legacy) = match delta {
-            Delta::Reasoning(text) => return ChunkDelta { reasoning_content: Some(text), ..ChunkDelta::default() },
-            Delta::Content(text) => return ChunkDelta { content: Some(Some(text)), ..ChunkDelta::default() },
+            Delta::Reasoning(text) => {
+                return Some(ChunkDelta { reasoning_content: Some(text), ..ChunkDelta::default() });
+            }
+            Delta::Content(text) => return Some(ChunkDelta { content: Some(Some(text)), ..ChunkDelta::default() }),
             Delta::CallStart { name, .. } if self.form.is_legacy => (None, Some(function(Some(name), String::new()))),
             Delta::CallArguments { fragment, .. } if self.form.is_legacy => (None, Some(function(None, fragment))),
             Delta::CallStart { index, id, name } if self.form.custom.contains(&name) => {
@@ -100,12 +103,15 @@ impl Chunks {
             }
             Delta::CallArguments { index, fragment } => {
                 let custom = self.inputs.get_mut(&(choice, index)).map(|input| input.push(&fragment));
+                if custom.as_ref().is_some_and(String::is_empty) {
+                    return None;
+                }
                 let custom = custom.map(|input| ChunkCustom { name: None, input });
                 let function = custom.is_none().then(|| function(None, fragment));
                 (Some(ChunkToolCall { index, id: None, kind: None, function, custom }), None)
             }
         };
-        ChunkDelta { tool_calls: call.map(|call| vec![call]), function_call: legacy, ..ChunkDelta::default() }
+        Some(ChunkDelta { tool_calls: call.map(|call| vec![call]), function_call: legacy, ..ChunkDelta::default() })
     }
 
     fn push(&mut self, choice: ChunkChoice) {
@@ -152,14 +158,15 @@ impl Chunks {
 
     fn close(&mut self) {
         if let Some(answer) = self.answer.take() {
-            if self.form.include_usage {
-                let usage = self.chunk(Vec::new(), Some(Some(render_usage(answer.usage()))));
-                self.ready.push_back(usage);
-            }
+            // Why first: clients take the usage of the last chunk.
             if let Some(drawplate) = self.form.drawplate(&self.closed) {
                 let usage = self.form.include_usage.then_some(None);
                 let chunk = self.chunk_with(Vec::new(), usage, Some(drawplate));
                 self.ready.push_back(chunk);
+            }
+            if self.form.include_usage {
+                let usage = self.chunk(Vec::new(), Some(Some(render_usage(answer.usage()))));
+                self.ready.push_back(usage);
             }
             self.ready.push_back(Event::default().data("[DONE]"));
         }

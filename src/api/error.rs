@@ -179,6 +179,13 @@ impl From<PrepareError> for ApiError {
                     "The shortest answer that satisfies this request (its schema, or the call that it demands) takes {n_needed} tokens, but only {n_allowed} can be generated. Allow at least {n_needed}, or start the server with --no-close to have answers cut off."
                 ),
             ),
+            PrepareError::NoRoom { n_prompt, n_needed, n_ctx } => Self::bad_request(
+                Some("messages"),
+                Some("context_length_exceeded"),
+                format!(
+                    "This model's maximum context length is {n_ctx} tokens. However, your messages resulted in {n_prompt} tokens, and the shortest answer that satisfies this request (its schema, or the call that it demands) takes {n_needed}. Please reduce the length of the messages, or start the server with --no-close to have answers cut off."
+                ),
+            ),
             PrepareError::TooLong { n_prompt, n_ctx } => Self::bad_request(
                 Some("messages"),
                 Some("context_length_exceeded"),

@@ -1,6 +1,6 @@
 //! References to the registry become what they stand for, before anything else reads the request.
 
-use std::sync::Arc;
+use serde_json::Value;
 
 use super::error::ApiError;
 use super::wire::chat_request::ChatRequest;
@@ -27,31 +27,74 @@ pub(super) fn refers(wire: &ChatRequest) -> bool {
 /// # Errors
 /// With the reference that stands for nothing.
 pub(super) fn resolve(wire: &mut ChatRequest, registry: &Registry) -> Result<Vec<String>, ApiError> {
-    let mut used = Vec::new();
-    let mut room = MAX_BYTES;
+    let mut references = References { registry, used: Vec::new(), n_bytes_left: MAX_BYTES };
     for (i, tool) in wire.tools.iter_mut().flatten().enumerate() {
         match tool {
-            ChatTool::Function { function } => fill(function, registry, &mut used, &mut room)?,
-            ChatTool::Custom { custom } => fill_custom(custom, registry, &mut used, &mut room)?,
+            ChatTool::Function { function } => references.fill(function)?,
+            ChatTool::Custom { custom } => references.fill_custom(custom)?,
             ChatTool::Registered { name, version, .. } => {
                 let entry = registry.get(Kind::Tool, name, *version)?;
                 let param = format!("tools[{i}].name");
                 let entry = entry.ok_or_else(|| ApiError::unknown_entry(&param, Kind::Tool, name, *version))?;
-                take(&entry, &mut used, &mut room)?;
-                *tool = ChatTool::read(&entry.definition.definition)?;
+                *tool = references.tool(&entry)?;
             }
         }
     }
-    wire.functions.iter_mut().flatten().try_for_each(|function| fill(function, registry, &mut used, &mut room))?;
-    if let Some(ResponseFormat::JsonSchema { schema: Some(_), version: Some(_), .. }) = &wire.response_format {
-        let message = "A 'version' is one of a registered schema: leave out either it or the 'schema'.";
-        let param = Some("response_format.json_schema.version");
-        return Err(ApiError::bad_request(param, Some("invalid_value"), message));
+    wire.functions.iter_mut().flatten().try_for_each(|function| references.fill(function))?;
+    if let Some(ResponseFormat::JsonSchema { name, description, schema, version, .. }) = &mut wire.response_format {
+        if schema.is_some() && version.is_some() {
+            let message = "A 'version' is one of a registered schema: leave out either it or the 'schema'.";
+            let param = Some("response_format.json_schema.version");
+            return Err(ApiError::bad_request(param, Some("invalid_value"), message));
+        }
+        if schema.is_none() {
+            references.fill_schema(name, *version, (description, schema))?;
+        }
     }
-    if let Some(ResponseFormat::JsonSchema { name, description, schema: schema @ None, version, .. }) =
-        &mut wire.response_format
-    {
-        let Some(entry) = registry.get(Kind::Schema, name, *version)? else {
+    Ok(references.used)
+}
+
+/// What the references of one request lead to.
+struct References<'a> {
+    registry: &'a Registry,
+    used: Vec<String>,
+    n_bytes_left: usize,
+}
+
+impl References<'_> {
+    /// A function without parameters is the registered one of its name, if there is one.
+    fn fill(&mut self, function: &mut FunctionDefinition) -> Result<(), ApiError> {
+        // Why nothing else: a custom tool is no function, and a function of its name may be another thing.
+        if function.parameters.is_none()
+            && let Some(ChatTool::Function { function: registered }) =
+                self.newest(&function.name, |tool| matches!(tool, ChatTool::Function { .. }))?
+        {
+            function.parameters = registered.parameters;
+            function.description = function.description.take().or(registered.description);
+        }
+        Ok(())
+    }
+
+    /// The same for a custom tool without a format.
+    fn fill_custom(&mut self, custom: &mut CustomDefinition) -> Result<(), ApiError> {
+        if custom.format.is_none()
+            && let Some(ChatTool::Custom { custom: registered }) =
+                self.newest(&custom.name, |tool| matches!(tool, ChatTool::Custom { .. }))?
+        {
+            custom.format = registered.format;
+            custom.description = custom.description.take().or(registered.description);
+        }
+        Ok(())
+    }
+
+    /// A schema that is not given is the registered one of its name.
+    fn fill_schema(
+        &mut self,
+        name: &str,
+        version: Option<u32>,
+        (description, schema): (&mut Option<String>, &mut Option<Value>),
+    ) -> Result<(), ApiError> {
+        let Some(entry) = self.registry.get(Kind::Schema, name, version)? else {
             let version = version.map(|version| format!(" of version {version}")).unwrap_or_default();
             let message = format!(
                 "Missing required parameter: 'response_format.json_schema.schema', and no schema '{name}'{version} is registered (POST /v1/schemas) that the name could stand for. For any JSON object, use the type 'json_object'."
@@ -59,62 +102,35 @@ pub(super) fn resolve(wire: &mut ChatRequest, registry: &Registry) -> Result<Vec
             let param = Some("response_format.json_schema.schema");
             return Err(ApiError::bad_request(param, Some("missing_required_parameter"), message));
         };
-        used.push(format!("{name}@{}", entry.version));
+        self.take(&entry)?;
         let definition = &entry.definition.definition;
         *schema = definition.get("schema").cloned();
         let registered = || definition.get("description").and_then(|d| d.as_str()).map(str::to_owned);
         *description = description.take().or_else(registered);
+        Ok(())
     }
-    Ok(used)
-}
 
-/// A function without parameters is the registered one of its name, if there is one.
-fn fill(
-    function: &mut FunctionDefinition,
-    registry: &Registry,
-    used: &mut Vec<String>,
-    room: &mut usize,
-) -> Result<(), ApiError> {
-    if function.parameters.is_some() {
-        return Ok(());
+    /// The newest tool of this name, if it `is_such`.
+    fn newest(&mut self, name: &str, is_such: impl Fn(&ChatTool) -> bool) -> Result<Option<ChatTool>, ApiError> {
+        let Some(entry) = self.registry.get(Kind::Tool, name, None)? else { return Ok(None) };
+        let tool = ChatTool::read(&entry.definition.definition)?;
+        if !is_such(&tool) {
+            return Ok(None);
+        }
+        self.take(&entry)?;
+        Ok(Some(tool))
     }
-    // Why nothing else: a custom tool is no function, and a function of its name may be another thing.
-    if let Some((entry, ChatTool::Function { function: registered })) = newest(&function.name, registry)? {
-        take(&entry, used, room)?;
-        function.parameters = registered.parameters;
-        function.description = function.description.take().or(registered.description);
-    }
-    Ok(())
-}
 
-/// The same for a custom tool without a format.
-fn fill_custom(
-    custom: &mut CustomDefinition,
-    registry: &Registry,
-    used: &mut Vec<String>,
-    room: &mut usize,
-) -> Result<(), ApiError> {
-    if custom.format.is_some() {
-        return Ok(());
+    fn tool(&mut self, entry: &Entry) -> Result<ChatTool, ApiError> {
+        self.take(entry)?;
+        Ok(ChatTool::read(&entry.definition.definition)?)
     }
-    if let Some((entry, ChatTool::Custom { custom: registered })) = newest(&custom.name, registry)? {
-        take(&entry, used, room)?;
-        custom.format = registered.format;
-        custom.description = custom.description.take().or(registered.description);
+
+    /// Notes that `entry` is used.
+    fn take(&mut self, entry: &Entry) -> Result<(), ApiError> {
+        let left = self.n_bytes_left.checked_sub(entry.n_bytes);
+        self.n_bytes_left = left.ok_or_else(|| ApiError::body_too_large(MAX_BYTES))?;
+        self.used.push(format!("{}@{}", entry.name, entry.version));
+        Ok(())
     }
-    Ok(())
-}
-
-/// The newest tool of this name.
-fn newest(name: &str, registry: &Registry) -> Result<Option<(Arc<Entry>, ChatTool)>, ApiError> {
-    let Some(entry) = registry.get(Kind::Tool, name, None)? else { return Ok(None) };
-    let tool = ChatTool::read(&entry.definition.definition)?;
-    Ok(Some((entry, tool)))
-}
-
-/// Notes that `entry` is used.
-fn take(entry: &Entry, used: &mut Vec<String>, room: &mut usize) -> Result<(), ApiError> {
-    *room = room.checked_sub(entry.n_bytes).ok_or_else(|| ApiError::body_too_large(MAX_BYTES))?;
-    used.push(format!("{}@{}", entry.name, entry.version));
-    Ok(())
 }

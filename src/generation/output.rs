@@ -276,7 +276,7 @@ impl Answer {
     fn finished(&mut self, choice: usize, reason: FinishReason) -> Result<Update, AnswerError> {
         let running = &mut self.choices[choice];
         running.events = None;
-        let mut deltas = running.split.finish()?;
+        let mut deltas = running.split.finish(reason != FinishReason::Stop)?;
         running.note(&mut deltas);
         let finish = match reason {
             FinishReason::Length => Finish::Length,

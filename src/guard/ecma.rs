@@ -1,4 +1,4 @@
-//! Patterns with lookaround for the crate `jsonschema`, which gives them to its regex engine as they are: what ECMA-262
+//! Patterns with lookaround, and a few others, for the crate `jsonschema`, which gives them to its regex engine as they are: what ECMA-262
 //! means by a dot and by classes, written out.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use crate::schema::walk::rewrite;
 /// `schema` with all of its patterns so.
 pub(super) fn written_out(schema: &Value) -> Cow<'_, Value> {
     // Why first: hardly any schema has one.
-    if !holds_lookaround(schema) {
+    if !holds_other(schema) {
         return Cow::Borrowed(schema);
     }
     let mut schema = schema.clone();
@@ -32,22 +32,23 @@ pub(super) fn written_out(schema: &Value) -> Cow<'_, Value> {
     Cow::Owned(schema)
 }
 
-fn holds_lookaround(value: &Value) -> bool {
+fn holds_other(value: &Value) -> bool {
     match value {
-        Value::String(text) => has_lookaround(text),
-        Value::Array(items) => items.iter().any(holds_lookaround),
-        Value::Object(map) => map.iter().any(|(key, item)| has_lookaround(key) || holds_lookaround(item)),
+        Value::String(text) => is_other(text),
+        Value::Array(items) => items.iter().any(holds_other),
+        Value::Object(map) => map.iter().any(|(key, item)| is_other(key) || holds_other(item)),
         _ => false,
     }
 }
 
-fn has_lookaround(pattern: &str) -> bool {
-    ["(?=", "(?!", "(?<=", "(?<!"].iter().any(|open| pattern.contains(open))
+/// Whether a pattern looks around, or has a brace where Rust's syntax has boundaries of its own (`\b{start}`).
+fn is_other(pattern: &str) -> bool {
+    ["(?=", "(?!", "(?<=", "(?<!", "\\b{", "\\B{"].iter().any(|open| pattern.contains(open))
 }
 
-/// The pattern, if it looks around, with a dot and classes written out; nothing if there is nothing to change.
+/// The pattern, if it is such, with a dot and classes written out; nothing if there is nothing to change.
 fn in_rust(written: &str) -> Option<String> {
-    if !has_lookaround(written) {
+    if !is_other(written) {
         return None;
     }
     let mut out = String::with_capacity(written.len() + 16);
@@ -61,6 +62,9 @@ fn in_rust(written: &str) -> Option<String> {
                     None => {
                         out.push(c);
                         out.extend(escaped);
+                        if !in_class && matches!(escaped, Some('b' | 'B')) && chars.as_str().starts_with('{') {
+                            out.push('\\');
+                        }
                     }
                     Some(inside) if in_class => {
                         // A dash beside a class is itself, and would make a range of what is written out.

@@ -7,8 +7,9 @@ use jsonschema::canonical::{self, CanonicalSchema, CanonicalView, Canonicalizati
 use serde_json::Value;
 
 use super::loosen::{drop_unevaluated, has_combined_condition, keep_type, loosen, positive_part, replace};
+use super::walk::find_in_patterns;
 use super::width::too_wide;
-use super::{Deadline, Document, ErrorKind, Pointer, SchemaError};
+use super::{Deadline, Document, ErrorKind, Pointer, SchemaError, pattern};
 
 /// A document's normal form.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ const MAX_WIDE_ROUNDS: usize = 8;
 /// # Errors
 /// If a reference leads nowhere, a pattern is none, no value satisfies the document, or the time is over.
 pub fn analyze(document: &Document, deadline: &Deadline) -> Result<Analysis, SchemaError> {
+    if let Some((at, pattern, fault)) = find_in_patterns(document.value(), pattern::fault) {
+        return Err(no_pattern(at, pattern, &format!(": {fault}")));
+    }
     let mut loosened: Vec<Pointer> = Vec::new();
     let mut value = document.value().clone();
     if has_combined_condition(&value) {
@@ -99,9 +103,7 @@ fn refusal(document: &Document, error: CanonicalizationError) -> SchemaError {
         }
         CanonicalizationError::InvalidPattern { pattern } => {
             let at = super::walk::find_pattern(document.value(), &pattern).unwrap_or_default();
-            let kind = ErrorKind::Pattern { pattern, why: "it is no regular expression of ECMA-262".to_owned() };
-            let keyword = at.parts().last().cloned();
-            SchemaError { pointer: at, keyword, kind }
+            no_pattern(at, pattern, "")
         }
         CanonicalizationError::ValidationError(error) => SchemaError::at(
             Pointer::parse(error.instance_path().as_str()),
@@ -109,6 +111,12 @@ fn refusal(document: &Document, error: CanonicalizationError) -> SchemaError {
         ),
         other => SchemaError::at(root, ErrorKind::Other(other.to_string())),
     }
+}
+
+fn no_pattern(at: Pointer, pattern: String, fault: &str) -> SchemaError {
+    let kind = ErrorKind::Pattern { pattern, why: format!("it is no regular expression of ECMA-262{fault}") };
+    let keyword = at.parts().last().cloned();
+    SchemaError { pointer: at, keyword, kind }
 }
 
 /// Names the contradiction.

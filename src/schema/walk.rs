@@ -58,6 +58,19 @@ impl fmt::Display for Pointer {
     }
 }
 
+/// Finds the first keyword `pattern`, or key of `patternProperties`, that `look` finds something in.
+pub(super) fn find_in_patterns<T>(root: &Value, look: impl Fn(&str) -> Option<T>) -> Option<(Pointer, String, T)> {
+    let mut found = None;
+    let _ = try_visit(root, &mut |at, schema| {
+        let pattern = schema.get("pattern").and_then(Value::as_str).map(|pattern| (at.child("pattern"), pattern));
+        let keys = schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
+        let keys = keys.map(|(key, _)| (at.child("patternProperties").child(key), key.as_str()));
+        found = pattern.into_iter().chain(keys).find_map(|(at, text)| Some((at, text.to_owned(), look(text)?)));
+        if found.is_some() { Err(()) } else { Ok(()) }
+    });
+    found
+}
+
 /// Finds the keyword `pattern`, or the key of `patternProperties`, that is `pattern`.
 pub(super) fn find_pattern(root: &Value, pattern: &str) -> Option<Pointer> {
     let mut found = None;

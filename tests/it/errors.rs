@@ -1,5 +1,6 @@
 //! Each bad request: its status, type, code and param, in one table; and the server serves the next one.
 
+use drawplate::api::ApiOptions;
 use serde_json::{Value, json};
 
 use crate::support::{Setup, TestServer, bound_body, chat_body, get, send};
@@ -35,6 +36,77 @@ fn fields() -> Vec<Case> {
             )
         },
         case("no model", json!({"messages": [user]}), "missing_required_parameter", "model", "'model'"),
+        case(
+            "parameters beside the function",
+            with(json!({"tools": [{"type": "function", "function": {"name": "f"}, "parameters": {"type": "object"}}]})),
+            "unknown_parameter",
+            "tools[0].parameters",
+            "belongs into 'function.parameters'",
+        ),
+        case(
+            "parameters by another name",
+            with(
+                json!({"tools": [{"type": "function", "function": {"name": "f", "input_schema": {"type": "object"}}}]}),
+            ),
+            "unknown_parameter",
+            "tools[0].function.input_schema",
+            "belongs into 'function.parameters'",
+        ),
+        case(
+            "format beside the tool",
+            with(json!({"tools": [{"type": "custom", "custom": {"name": "c"}, "format": {"type": "text"}}]})),
+            "unknown_parameter",
+            "tools[0].format",
+            "belongs into 'custom.format'",
+        ),
+        case(
+            "two grammars",
+            with(
+                json!({"tools": [{"type": "custom", "custom": {"name": "c", "format": {"type": "grammar", "syntax": "regex", "definition": "a", "grammar": {"syntax": "regex", "definition": "b"}}}}]}),
+            ),
+            "invalid_value",
+            "tools[0].custom.format.grammar",
+            "already",
+        ),
+        case(
+            "two schemas",
+            with(
+                json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}, "schema": {}}}),
+            ),
+            "invalid_value",
+            "response_format.schema",
+            "'response_format.json_schema' says already",
+        ),
+        case(
+            "text with a schema",
+            with(json!({"response_format": {"type": "text", "schema": {}}})),
+            "invalid_value",
+            "response_format.schema",
+            "binds an answer to nothing",
+        ),
+        case(
+            "type of a call",
+            with(
+                json!({"messages": [user, {"role": "assistant", "tool_calls": [{"id": "a", "type": "banana", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "tool", "tool_call_id": "a", "content": "x"}]}),
+            ),
+            "invalid_value",
+            "messages[1].tool_calls[0].type",
+            "'function' and 'custom'",
+        ),
+        case(
+            "kind of a part",
+            with(json!({"messages": [{"role": "user", "content": [{"type": "poem", "text": "x"}]}]})),
+            "invalid_value",
+            "messages[0].content[0].type",
+            "Supported values are: 'text' and 'refusal'",
+        ),
+        case(
+            "type of a name",
+            with(json!({"messages": [{"role": "user", "content": "x", "name": 5}]})),
+            "invalid_type",
+            "messages[0].name",
+            "expected a string",
+        ),
         case(
             "no messages",
             json!({"model": "fake"}),
@@ -260,6 +332,7 @@ fn fields() -> Vec<Case> {
 }
 
 fn schemas() -> Vec<Case> {
+    let of_a = |schema: Value| json!({"type": "object", "properties": {"a": schema}, "required": ["a"]});
     let response = |name, schema: Value, says| {
         case(name, bound_body(schema, json!({})), "invalid_json_schema", "response_format", says)
     };
@@ -273,6 +346,33 @@ fn schemas() -> Vec<Case> {
         ),
         response("dangling ref", json!({"items": {"$ref": "#/$defs/nope"}}), "'#/$defs/nope' cannot be resolved"),
         response("unsatisfiable", json!({"type": "integer", "minimum": 9, "maximum": 3}), "no value can satisfy"),
+        response(
+            "no string",
+            of_a(json!({"type": "string", "pattern": "^\\d{4}$", "maxLength": 3})),
+            "no value can satisfy",
+        ),
+        response(
+            "no string of a length",
+            of_a(json!({"type": "string", "pattern": "^$", "minLength": 1})),
+            "no value can satisfy",
+        ),
+        response(
+            "no string of two",
+            of_a(json!({"allOf": [{"type": "string", "pattern": "^a"}, {"pattern": "^b"}]})),
+            "no value can satisfy",
+        ),
+        response(
+            "no string of a format",
+            of_a(json!({"type": "string", "pattern": "^x$", "format": "date"})),
+            "no value can satisfy",
+        ),
+        response("no string at all", of_a(json!({"type": "string", "pattern": "^a\\bb$"})), "no value can satisfy"),
+        response("no pattern of ECMA-262", of_a(json!({"type": "string", "pattern": "^a++$"})), "nothing to repeat"),
+        response(
+            "no pattern of keys",
+            json!({"type": "object", "patternProperties": {"**a": {}}}),
+            "nothing to repeat",
+        ),
         response(
             "endless",
             json!({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}),
@@ -393,4 +493,58 @@ fn preflights_allow_any_header() {
     let response = crate::support::agent().run(request).unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
+}
+
+/// What OpenAI's SDK adds to answers that are sent back, and documented fields without an effect here.
+#[test]
+fn what_official_clients_send_is_known() {
+    let server = TestServer::start(Setup::default());
+    let call =
+        json!({"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}", "parsed_arguments": {}}});
+    let messages = json!([
+        {"role": "user", "content": [{"type": "text", "text": "x", "prompt_cache_breakpoint": {"mode": "explicit"}}], "name": "Ada"},
+        {"role": "assistant", "content": null, "tool_calls": [call], "parsed": null, "audio": null, "refusal": null},
+        {"role": "tool", "tool_call_id": "a", "content": "y"},
+        {"role": "assistant", "content": "{}", "parsed": {}},
+        {"role": "assistant", "content": null, "reasoning_content": "a thought alone"},
+        {"role": "user", "content": "x"}
+    ]);
+    let body = chat_body(json!({"messages": messages, "max_tokens": 4}));
+    let answer = server.chat(&body);
+    assert_eq!((answer.status, answer.header("x-drawplate-ignored-fields")), (200, None), "{}", answer.body);
+    let api = ApiOptions { reject_unknown_fields: true, ..ApiOptions::default() };
+    let strict = TestServer::start(Setup { api, ..Setup::default() });
+    strict.stream(&chat_body(json!({"stream_options": {"include_obfuscation": true}, "max_tokens": 4})));
+    // What says something elsewhere alone is named.
+    let messages = json!([{"role": "user", "content": "x", "tool_calls": [], "reasoning": {"effort": "low"}}]);
+    let answer = server.chat(&chat_body(json!({"messages": messages})));
+    assert_eq!(answer.header("x-drawplate-ignored-fields"), Some("messages[0].tool_calls, messages[0].reasoning"));
+    let refused = |content: Value| {
+        let messages = json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": content, "refusal": "I cannot."}, {"role": "user", "content": "x"}]);
+        server.chat(&chat_body(json!({"messages": messages}))).body["usage"]["prompt_tokens"].clone()
+    };
+    assert_eq!(refused(json!("")), refused(json!(null)));
+}
+
+/// A prompt that leaves too little is too long, whatever `max_tokens` says.
+#[test]
+fn a_context_without_room_for_the_answer_is_told_so() {
+    let limits = drawplate::engine::Limits { n_slots: 1, n_batch: 64, n_ctx: 64 };
+    let server = TestServer::start(Setup { limits, ..Setup::default() });
+    let schema = json!({"type": "object", "properties": {"a": {"const": "x".repeat(60)}}, "required": ["a"]});
+    for max_tokens in [json!(null), json!(500)] {
+        let body = bound_body(schema.clone(), json!({"max_tokens": max_tokens, "drawplate": {}}));
+        let answer = server.chat(&body);
+        let error = &answer.body["error"];
+        assert_eq!(
+            (answer.status, &error["param"], &error["code"]),
+            (400, &json!("messages"), &json!("context_length_exceeded")),
+            "{}",
+            answer.body
+        );
+    }
+    let body = bound_body(schema, json!({"max_tokens": 3, "max_completion_tokens": 2}));
+    let server = TestServer::start(Setup::default());
+    let answer = server.chat(&body);
+    assert_eq!(answer.body["error"]["param"], "max_completion_tokens", "{}", answer.body);
 }

@@ -182,6 +182,31 @@ fn parallel_calls_can_be_forbidden() {
     assert_eq!(check_calls(&one.body["choices"][0]["message"]).len(), 1);
 }
 
+/// What is known beforehand is said at once: content, the stop strings that have no effect; usage comes last.
+#[test]
+fn streams_of_demanded_calls_say_what_plain_answers_say() {
+    let server = TestServer::start(Setup::default());
+    let custom = json!({"type": "custom", "custom": {"name": "c", "format": {"type": "grammar", "grammar": {"syntax": "regex", "definition": "[a-z]{3}"}}}});
+    let options = json!({"include_usage": true});
+    for (choice, first) in [("required", Value::Null), ("auto", json!(""))] {
+        let body = chat_body(
+            json!({"tools": [custom], "tool_choice": choice, "stop": "b", "stream_options": options, "drawplate": {"report": true}}),
+        );
+        let chunks = server.stream(&body);
+        assert_eq!(chunks[0]["choices"][0]["delta"]["content"], first, "{choice}");
+        let [.., report, usage] = chunks.as_slice() else { panic!("{chunks:?}") };
+        assert!(report["drawplate"].is_object() && report["usage"].is_null(), "{report}");
+        assert!(usage["usage"]["total_tokens"].is_u64() && usage["choices"] == json!([]), "{usage}");
+        let calls =
+            chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["tool_calls"][0]["custom"].as_object());
+        for call in calls {
+            assert!(call.contains_key("name") || call["input"] != "", "{call:?}");
+        }
+        let plain = server.chat(&chat_body(json!({"tools": [custom], "tool_choice": choice, "stop": "b"})));
+        assert_eq!(plain.header("x-drawplate-ignored-fields"), (choice == "required").then_some("stop"));
+    }
+}
+
 #[test]
 fn streams_like_the_plain_answer() {
     let script = format!("I look. {CALL}\n{CALL}");

@@ -121,7 +121,7 @@ pub(crate) fn take_apart(tokens: &[u32], vocab: &Vocab, options: &SplitOptions) 
             bytes => split.push(bytes).unwrap(),
         });
     }
-    deltas.extend(split.finish().unwrap());
+    deltas.extend(split.finish(false).unwrap());
     deltas.iter().collect()
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn take_apart_by(n: usize, tokens: &[u32], vocab: &Vocab, options: &S
         }
     }
     deltas.extend(split.push(&piece).unwrap());
-    deltas.extend(split.finish().unwrap());
+    deltas.extend(split.finish(false).unwrap());
     deltas.iter().collect()
 }
 

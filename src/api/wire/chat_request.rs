@@ -301,6 +301,7 @@ fn read_logit_bias(item: &Item<'_>) -> Result<Vec<(u32, f64)>, FieldError> {
 
 fn read_stream_options(item: &Item<'_>) -> Result<StreamOptions, FieldError> {
     let f = item.object()?;
+    f.accept(&["include_obfuscation"]);
     Ok(StreamOptions { include_usage: f.get("include_usage").map(|i| i.boolean()).transpose()?.unwrap_or(false) })
 }
 

@@ -36,8 +36,11 @@ pub struct ChatToolCall {
     pub is_legacy: bool,
 }
 
-/// What OpenAI's messages have besides, and the answers of servers that clients send back.
-const WITHOUT_EFFECT: [&str; 6] = ["name", "audio", "annotations", "refusal", "tool_call_id", "reasoning"];
+/// What OpenAI's messages have besides, and what its SDK adds to the answers that clients send back.
+const WITHOUT_EFFECT: [&str; 5] = ["audio", "annotations", "refusal", "tool_call_id", "parsed"];
+
+/// Parts of content that OpenAI's models read, and text models do not.
+const OTHER_PARTS: [&str; 3] = ["image_url", "input_audio", "file"];
 
 pub(super) fn read_messages(item: &Item<'_>) -> Result<Vec<ChatMessage>, FieldError> {
     let messages = item.list(100_000)?;
@@ -55,29 +58,32 @@ fn read_message(item: &Item<'_>) -> Result<ChatMessage, FieldError> {
     let f = item.object()?;
     f.accept(&WITHOUT_EFFECT);
     let role = f.required("role")?.one_of(&["system", "developer", "user", "assistant", "tool", "function"])?;
-    let tool_calls: Vec<ChatToolCall> = match f.get("tool_calls") {
-        Some(calls) if role == "assistant" => calls.list(1024)?.iter().map(read_tool_call).collect::<Result<_, _>>()?,
-        _ => Vec::new(),
+    // Why only there: elsewhere they say nothing, and are named as fields that nobody knows.
+    let of_assistant = |name| if role == "assistant" { f.get(name) } else { None };
+    let tool_calls: Vec<ChatToolCall> = match of_assistant("tool_calls") {
+        Some(calls) => calls.list(1024)?.iter().map(read_tool_call).collect::<Result<_, _>>()?,
+        None => Vec::new(),
     };
-    let legacy =
-        f.get("function_call").filter(|_| role == "assistant").map(|call| read_legacy_call(&call)).transpose()?;
+    let legacy = of_assistant("function_call").map(|call| read_legacy_call(&call)).transpose()?;
     let content = f.get("content").map(|content| read_content(&content)).transpose()?;
+    let reasoning = if role == "assistant" { read_reasoning(&f) } else { None };
     let is_result = matches!(role, "tool" | "function");
     // Why: the older role names the function instead.
     let tool_call_id = f.get("tool_call_id").filter(|_| role == "tool").map(|id| read_id(&id)).transpose()?.flatten();
-    let name = f.get("name").filter(|_| is_result).map(|name| name.string().map(str::to_owned)).transpose()?;
-    let name = name.filter(|name| !name.is_empty());
+    let name = f.get("name").map(|name| name.string().map(str::to_owned)).transpose()?;
+    let name = name.filter(|name| is_result && !name.is_empty());
     let has_calls = !tool_calls.is_empty() || legacy.is_some();
     // Source: OpenAI's type of a message of the role 'function'.
-    if content.is_none() && !has_calls && role != "function" && f.get("refusal").is_none() {
+    let refusal = f.get("refusal").map(|r| r.string().map(str::to_owned)).transpose()?;
+    let says = content.is_some() || refusal.is_some() || reasoning.is_some();
+    if !says && !has_calls && role != "function" {
         f.required("content")?;
     }
-    let refusal = f.get("refusal").map(|r| r.string().map(str::to_owned)).transpose()?;
     Ok(ChatMessage {
         role: role.to_owned(),
-        content: content.or(refusal),
+        content: content.filter(|text| refusal.is_none() || !text.is_empty()).or(refusal),
         tool_calls: tool_calls.into_iter().chain(legacy).collect(),
-        reasoning: read_reasoning(&f),
+        reasoning,
         tool_call_id,
         name,
     })
@@ -97,10 +103,12 @@ fn read_id(item: &Item<'_>) -> Result<Option<String>, FieldError> {
     Ok(Some(id.to_owned()).filter(|id| !id.is_empty()))
 }
 
-/// Under either name that servers give it. Some give it another form, which says nothing here.
+/// Under either name that servers give it. Some give it another form, which is left among the unknown fields.
 fn read_reasoning(f: &Fields<'_>) -> Option<String> {
-    let text = |name: &'static str| f.get(name).and_then(|item| item.value().as_str().map(str::to_owned));
-    text("reasoning_content").or_else(|| text("reasoning")).filter(|text| !text.is_empty())
+    let text = |name: &'static str| f.get_text(name);
+    // Why both: some servers send both, with the same text.
+    let (usual, other) = (text("reasoning_content"), text("reasoning"));
+    usual.or(other).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
@@ -113,7 +121,11 @@ fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
     let mut text = String::new();
     for part in item.list(100_000)? {
         let f = part.object()?;
-        match f.required("type")?.one_of(&["text", "refusal", "image_url", "input_audio", "file"])? {
+        f.accept(&["prompt_cache_breakpoint"]);
+        let kind = f.required("type")?;
+        // Known, so that they are told apart from what is nothing.
+        let known = ["text", "refusal"].into_iter().chain(OTHER_PARTS).find(|known| kind.value() == *known);
+        match known.map_or_else(|| kind.one_of(&["text", "refusal"]), Ok)? {
             "text" => text.push_str(f.required("text")?.string()?),
             "refusal" => text.push_str(f.required("refusal")?.string()?),
             other => {
@@ -131,9 +143,12 @@ fn read_content(item: &Item<'_>) -> Result<String, FieldError> {
 
 fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
     let f = item.object()?;
-    f.accept(&["type", "index"]);
+    f.accept(&["index"]);
+    let kind = f.get("type").map(|kind| kind.one_of(&["function", "custom"])).transpose()?;
     let id = f.get("id").map(|id| read_id(&id)).transpose()?.flatten();
-    if let Some(custom) = f.get("custom") {
+    if kind != Some("function")
+        && let Some(custom) = f.get("custom")
+    {
         let custom = custom.object()?;
         return Ok(ChatToolCall {
             id,
@@ -143,6 +158,7 @@ fn read_tool_call(item: &Item<'_>) -> Result<ChatToolCall, FieldError> {
         });
     }
     let function = f.required("function")?.object()?;
+    function.accept(&["parsed_arguments"]);
     Ok(ChatToolCall {
         id,
         is_legacy: false,

@@ -87,6 +87,13 @@ impl<'v> Fields<'v> {
         Some(self.item(name, value))
     }
 
+    /// The field `name`, if it is a text; anything else stays unknown.
+    pub fn get_text(&self, name: &'static str) -> Option<&'v str> {
+        let text = self.map.get(name)?.as_str()?;
+        self.known.borrow_mut().push(name);
+        Some(text)
+    }
+
     fn item(&self, name: &str, value: &'v Value) -> Item<'v> {
         Item { value, path: self.path_of(name), leftovers: Rc::clone(&self.leftovers) }
     }
@@ -100,6 +107,11 @@ impl<'v> Fields<'v> {
         self.get(name).ok_or_else(|| {
             FieldError::new(&path, "missing_required_parameter", format!("Missing required parameter: '{path}'."))
         })
+    }
+
+    /// The field `name`, if it is there and not null; it stays unknown.
+    pub(super) fn peek(&self, name: &str) -> Option<Item<'v>> {
+        self.map.get(name).filter(|value| !value.is_null()).map(|value| self.item(name, value))
     }
 
     /// Marks fields as known that change nothing here.

@@ -46,20 +46,30 @@ pub enum ResponseFormat {
     },
 }
 
+/// Fields that say what an answer must be.
+const BINDING: [&str; 5] = ["json_schema", "schema", "value", "pattern", "grammar"];
+
 pub(super) fn read_response_format(item: &Item<'_>) -> Result<ResponseFormat, FieldError> {
     let f = item.object()?;
-    match f.required("type")?.one_of(&[
-        "json_object",
-        "json_schema",
-        "text",
-        "json",
-        "regex",
-        "grammar",
-        "structural_tag",
-    ])? {
-        "text" => Ok(ResponseFormat::Text),
+    let kind = f.required("type")?;
+    let given: Vec<Item<'_>> = BINDING.iter().filter_map(|name| f.peek(name)).collect();
+    if let [first, second, ..] = given.as_slice() {
+        let (first, second) = (first.path(), second.path());
+        let message = format!("Invalid '{second}': '{first}' says already what the answer must be.");
+        return Err(FieldError::new(second, "invalid_value", message));
+    }
+    match kind.one_of(&["json_object", "json_schema", "text", "json", "regex", "grammar", "structural_tag"])? {
+        "text" => match given.first().map(Item::path) {
+            None => Ok(ResponseFormat::Text),
+            Some(path) => {
+                let message = format!("Invalid '{path}': the type 'text' binds an answer to nothing.");
+                Err(FieldError::new(path, "invalid_value", message))
+            }
+        },
         // Source: llama-server and Together take a schema beside the type.
-        "json_object" => f.get("schema").map_or(Ok(ResponseFormat::JsonObject), |schema| constraints::json(&schema)),
+        "json_object" if f.peek("json_schema").is_none() => {
+            f.get("schema").map_or(Ok(ResponseFormat::JsonObject), |schema| constraints::json(&schema))
+        }
         "json" => constraints::json(&f.get("value").map_or_else(|| f.required("schema"), Ok)?),
         "regex" => constraints::regex(&f.get("value").map_or_else(|| f.required("pattern"), Ok)?),
         "grammar" => constraints::grammar(&f.get("value").map_or_else(|| f.required("grammar"), Ok)?),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::read::{read_name, read_strict};
-use super::{FieldError, Item};
+use super::{FieldError, Fields, Item};
 
 /// A tool.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -139,13 +139,38 @@ const MAX_NAME: usize = 128;
 pub(super) fn read_tool(item: &Item<'_>) -> Result<ChatTool, FieldError> {
     let f = item.object()?;
     match f.required("type")?.one_of(&["function", "custom", "registered"])? {
-        "custom" => Ok(ChatTool::Custom { custom: read_custom(&f.required("custom")?)? }),
+        "custom" => {
+            let custom = read_custom(&f.required("custom")?)?;
+            misplaced(&f, &["format"], custom.format.is_none(), "custom.format")?;
+            Ok(ChatTool::Custom { custom })
+        }
         "registered" => Ok(ChatTool::Registered {
             name: read_name(&f.required("name")?, MAX_NAME)?,
             version: f.get("version").map(|version| read_version(&version)).transpose()?,
         }),
-        _ => Ok(ChatTool::Function { function: read_function(&f.required("function")?)? }),
+        _ => {
+            let item = f.required("function")?;
+            let function = read_function(&item)?;
+            misplaced(&item.object()?, &SCHEMAS[1..], function.parameters.is_none(), "function.parameters")?;
+            misplaced(&f, &SCHEMAS, function.parameters.is_none(), "function.parameters")?;
+            Ok(ChatTool::Function { function })
+        }
     }
+}
+
+/// Names under which others give the schema of a tool's arguments.
+const SCHEMAS: [&str; 7] =
+    ["parameters", "input_schema", "inputSchema", "schema", "json_schema", "parametersJsonSchema", "arguments"];
+
+/// Complains about what says how a tool is called and stands where nobody reads it, if nothing else says so: the tool
+/// would be another one.
+fn misplaced(f: &Fields<'_>, names: &[&'static str], is_missing: bool, place: &str) -> Result<(), FieldError> {
+    let mut given = names.iter().filter(|_| is_missing).filter_map(|name| f.peek(name));
+    let Some(path) = given.find(|item| item.value().is_object()).map(|item| item.path().to_owned()) else {
+        return Ok(());
+    };
+    let message = format!("Unknown parameter: '{path}'. What it says belongs into '{place}' of the tool.");
+    Err(FieldError::new(path, "unknown_parameter", message))
 }
 
 pub(super) fn read_version(item: &Item<'_>) -> Result<u32, FieldError> {
@@ -169,6 +194,11 @@ fn read_format(item: &Item<'_>) -> Result<CustomFormat, FieldError> {
     // Why: the Responses API has it without the object around it.
     let is_flat = f.get("syntax").is_some() || f.get("definition").is_some();
     let nested = if is_flat { f.get("grammar") } else { Some(f.required("grammar")?) };
+    if let Some(grammar) = nested.as_ref().filter(|_| is_flat) {
+        let (path, outer) = (grammar.path(), item.path());
+        let message = format!("Invalid '{path}': the grammar stands in '{outer}' already.");
+        return Err(FieldError::new(path, "invalid_value", message));
+    }
     let nested = nested.map(|grammar| grammar.object()).transpose()?;
     let grammar = nested.as_ref().unwrap_or(&f);
     let syntax = grammar.required("syntax")?;
@@ -182,10 +212,11 @@ fn read_format(item: &Item<'_>) -> Result<CustomFormat, FieldError> {
 
 pub(super) fn read_function(item: &Item<'_>) -> Result<FunctionDefinition, FieldError> {
     let f = item.object()?;
+    let parameters = f.get("parameters").map(|p| p.entries().map(|_| p.value().clone())).transpose()?;
     Ok(FunctionDefinition {
         name: read_name(&f.required("name")?, MAX_NAME)?,
         description: f.get("description").map(|d| d.string().map(str::to_owned)).transpose()?,
-        parameters: f.get("parameters").map(|p| p.entries().map(|_| p.value().clone())).transpose()?,
+        parameters,
         strict: f.get("strict").map(|s| read_strict(&s)).transpose()?,
     })
 }

@@ -65,6 +65,8 @@ pub struct Split {
     is_text: bool,
     /// Whether whitespace is left out before what follows.
     trims: bool,
+    /// Whether its end is where tokens ran out.
+    is_cut: bool,
     name: String,
     id: Option<String>,
     /// Reads arguments that are not written as JSON.
@@ -93,6 +95,7 @@ impl Split {
             n_calls: 0,
             is_text: false,
             trims: place == Place::Thinking,
+            is_cut: false,
             name: String::new(),
             id: None,
             transcoder: None,
@@ -134,11 +137,13 @@ impl Split {
         self.drain(false)
     }
 
-    /// Ends the answer: what was held back is content after all.
+    /// Ends the answer: what was held back is content after all; but what may have become a call is nothing where tokens
+    /// ran out (`is_cut`).
     ///
     /// # Errors
     /// If the answer breaks the format of tool calls.
-    pub fn finish(&mut self) -> Result<Vec<Delta>, SplitError> {
+    pub fn finish(&mut self, is_cut: bool) -> Result<Vec<Delta>, SplitError> {
+        self.is_cut = is_cut;
         // What breaks off around arguments is shown to nobody.
         let is_text = !matches!(
             self.place,
@@ -319,24 +324,33 @@ impl Split {
             }
             self.is_text = true;
         }
-        let stops = self.options.stop.iter().map(|s| (s.as_bytes(), s.len(), Place::Stopped));
         let calls = open.iter().map(|marker| (*marker, 0, Place::Frame(Part::First, 0)));
         let behind = Some(&self.options.around.1).filter(|behind| !behind.is_empty());
         let goes_on = self.options.format.as_ref().is_some_and(|format| format.family.prose() == Prose::Before);
         let next = if goes_on { Place::BeforeCalls } else { Place::Over };
         let behind = behind.map(|behind| (behind.as_slice(), behind.len(), next));
-        let marks: Vec<(&[u8], usize, Place)> = stops.chain(calls).chain(behind).collect();
-        let found = marks
-            .iter()
-            .filter_map(|(mark, n, place)| find(&self.pending, mark).map(|at| (at, *n, *place)))
-            .min_by_key(|(at, _, _)| *at);
-        let n_all = self.pending.len();
+        let marks: Vec<(&[u8], usize, Place)> = calls.chain(behind).collect();
+        let first = |marks: &[(&[u8], usize, Place)], text: &[u8]| {
+            let found = marks.iter().filter_map(|(mark, n, place)| find(text, mark).map(|at| (at, *n, *place)));
+            found.min_by_key(|(at, _, _)| *at)
+        };
+        let mark = first(&marks, &self.pending);
         let n_held = longest_beginning(&self.pending, marks.iter().map(|mark| mark.0));
+        // Where text surely ends, or may: what ends it is no text, and no stop string is looked for there.
+        let n_text = mark.map_or(self.pending.len() - n_held, |(at, _, _)| at);
+        let stops: Vec<(&[u8], usize, Place)> =
+            self.options.stop.iter().map(|s| (s.as_bytes(), s.len(), Place::Stopped)).collect();
+        let is_all_text = is_end && !self.is_cut && mark.is_none();
+        let stop = first(&stops, if is_all_text { &self.pending } else { &self.pending[..n_text] });
+        let found = stop.or(mark);
+        let n_all = self.pending.len();
+        let n_held = n_held.max(longest_beginning(&self.pending, stops.iter().map(|stop| stop.0)));
         let (n_content, n_mark, place) = match found {
             Some(found) => found,
-            // Why not shown: no text holds a token, so that is what would have closed it.
-            None if is_end && self.pending[n_all - n_held..].contains(&0xFF) => {
-                (n_all - n_held, n_held, Place::Content)
+            // Why not shown: no text holds a token, so that is what would have closed it; and where tokens ran out in
+            // what may be a call, nobody knows.
+            None if is_end && (self.is_cut || self.pending[n_text..].contains(&0xFF)) => {
+                (n_text, n_all - n_text, Place::Content)
             }
             None if is_end => (n_all, 0, Place::Content),
             None => (n_all - n_held, 0, Place::Content),

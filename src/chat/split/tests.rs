@@ -18,7 +18,7 @@ fn whole(options: SplitOptions, chunks: &[&[u8]]) -> (Said, bool) {
     for chunk in chunks {
         deltas.extend(split.push(chunk).expect("well formed"));
     }
-    deltas.extend(split.finish().expect("well formed"));
+    deltas.extend(split.finish(false).expect("well formed"));
     (deltas.iter().collect(), split.is_stopped())
 }
 
@@ -59,6 +59,35 @@ fn whitespace_that_parts_text_and_calls_is_left_out() {
     }
 }
 
+/// What begins a call is no text: no stop string ends it, and where tokens run out in it, it is nothing.
+#[test]
+fn stop_strings_are_looked_for_in_text_alone() {
+    let call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+    for (text, stop, content, n_calls, is_stopped) in [
+        (format!("I look. {call}"), "ool", "I look.", 1, false),
+        (format!("I look. {call}"), "<tool_call>", "I look.", 1, false),
+        (format!("I look. {call}"), ". <", "I look.", 1, false),
+        (format!("I look. {call}"), "ok", "I lo", 0, true),
+        (call.to_owned(), "<", "", 1, false),
+        ("a < b <tool x".to_owned(), "<tool", "a < b ", 0, true),
+        ("a < b".to_owned(), "<", "a ", 0, true),
+        ("a <too".to_owned(), "to", "a <", 0, true),
+    ] {
+        let one_by_one: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        for chunks in [&[text.as_bytes()][..], &one_by_one] {
+            let (said, calls, stopped) = split(chunks, &[stop]);
+            assert_eq!((said.as_str(), calls.len(), stopped), (content, n_calls, is_stopped), "{text} {stop}");
+        }
+    }
+    for (text, content) in [("a <tool", "a "), ("<", ""), ("a < b", "a < b")] {
+        let options = SplitOptions { format: hermes(), calls_follow_text: true, ..SplitOptions::default() };
+        let mut split = Split::new(options);
+        let mut deltas = split.push(text.as_bytes()).expect("well formed");
+        deltas.extend(split.finish(true).expect("well formed"));
+        assert_eq!(deltas.iter().collect::<Said>().content, content, "{text}");
+    }
+}
+
 #[test]
 fn stops_before_the_stop_string() {
     assert_eq!(split(&[b"one tw", b"o three"], &["two", "three"]), ("one ".into(), vec![], true));
@@ -94,7 +123,7 @@ fn text_that_no_call_may_follow_may_hold_the_marker() {
         let mut split = Split::new(options.clone());
         let mut deltas: Vec<Delta> = Vec::new();
         chunks.iter().for_each(|chunk| deltas.extend(split.push(chunk.as_bytes()).expect("well formed")));
-        deltas.extend(split.finish().expect("well formed"));
+        deltas.extend(split.finish(false).expect("well formed"));
         let text: String = deltas
             .iter()
             .filter_map(|d| if let Delta::Content(text) = d { Some(text.as_str()) } else { None })

@@ -38,6 +38,16 @@ pub enum PrepareError {
         /// The context's.
         n_ctx: usize,
     },
+    /// The prompt leaves less of the context than the shortest valid answer takes.
+    #[error("{n_prompt} tokens and an answer of {n_needed} do not fit a context of {n_ctx}")]
+    NoRoom {
+        /// The prompt's tokens.
+        n_prompt: usize,
+        /// What the answer takes.
+        n_needed: usize,
+        /// The context's.
+        n_ctx: usize,
+    },
     /// The shortest valid answer takes more tokens than the request allows.
     #[error("the shortest valid answer takes {n_needed} tokens; {n_allowed} are allowed")]
     TooFewTokens {

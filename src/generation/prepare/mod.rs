@@ -129,7 +129,11 @@ pub(super) fn prepare(request: Request, model: &Model<'_>) -> Result<Prepared, P
         && let n_needed = grammar.cheapest_tokens().unwrap_or_else(|| grammar.least_tokens())
         && n_needed > max_tokens
     {
-        return Err(PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens });
+        let n_prompt = prompt.len();
+        return Err(match n_needed > n_room {
+            true => PrepareError::NoRoom { n_prompt, n_needed, n_ctx: model.n_ctx },
+            false => PrepareError::TooFewTokens { n_needed, n_allowed: max_tokens },
+        });
     }
     let reports = match &grammar {
         Some(grammar) if request.wants_report => Some(reports(&request, &tools, answer.as_ref(), grammar)?),

@@ -3,7 +3,7 @@
 //! A length beside a pattern takes a state for each pair of both, sixty patterns at once take all their combinations.
 //! What is too much is left to the guard: it counts characters while the string grows, and judges the rest at its end.
 
-use llguidance::derivre::RegexBuilder;
+use llguidance::derivre::{Regex, RegexBuilder, StateID};
 
 use crate::grammar::spelling::Spelling;
 use crate::grammar::terminal::string;
@@ -125,16 +125,49 @@ fn is_ambiguous(lang: &Lang) -> bool {
     weight(lang) > 500 && nests(lang, false)
 }
 
-/// Walks the automaton of all `parts`, and says whether it is as large as the budget at most.
+/// Whether there is surely no string in `lang`, as far as a short look tells.
+pub(super) fn is_empty(lang: &Lang) -> bool {
+    may_be_empty(lang) && walk(lang, MAX_STATES, |regex, state| regex.is_accepting(state)) == Walk::Over
+}
+
+/// Whether a language could be empty; most cannot, as they are written.
+fn may_be_empty(lang: &Lang) -> bool {
+    match lang {
+        Lang::Empty => false,
+        Lang::Nothing | Lang::And(_) => true,
+        Lang::Class(ranges) => ranges.is_empty(),
+        Lang::Concat(parts) => parts.iter().any(may_be_empty),
+        Lang::Or(parts) => parts.iter().all(may_be_empty),
+        Lang::Not(inner) => !is_word(inner),
+        Lang::Repeat(inner, min, _) => *min > 0 && may_be_empty(inner),
+    }
+}
+
+/// Whether the automaton of all `parts` is as large as the budget at most.
 fn is_small<'l>(parts: impl Iterator<Item = &'l Lang>, states: u64, free_states: u64) -> bool {
     let parts: Vec<Lang> = parts.cloned().collect();
     let max_states = MAX_STATES.min(usize::try_from(free_states).unwrap_or(usize::MAX));
     if parts.len() > MAX_LOOKED_AT || states > HOPELESS_STATES {
         return false;
     }
+    walk(&Lang::and(parts), max_states, |_, _| false) == Walk::Over
+}
+
+#[derive(PartialEq, Eq)]
+enum Walk {
+    /// All states were met.
+    Over,
+    /// One of them was looked for.
+    Found,
+    /// There are more than the budget.
+    Endless,
+}
+
+/// Walks the automaton of the strings in `lang`, up to a state that `is_wanted`.
+fn walk(lang: &Lang, max_states: usize, is_wanted: impl Fn(&mut Regex, StateID) -> bool) -> Walk {
     let mut builder = RegexBuilder::new();
-    let Ok(expr) = builder.mk(&string(&Lang::and(parts), Spelling::Plain, "")) else { return false };
-    let Ok(mut regex) = builder.into_regex_limited(expr, MAX_COST) else { return false };
+    let Ok(expr) = builder.mk(&string(lang, Spelling::Plain, "")) else { return Walk::Endless };
+    let Ok(mut regex) = builder.into_regex_limited(expr, MAX_COST) else { return Walk::Endless };
     let mut classes = std::collections::HashSet::new();
     let bytes: Vec<u8> = (0..=u8::MAX).filter(|byte| classes.insert(regex.alpha().map(*byte))).collect();
     let mut seen = std::collections::HashSet::from([regex.initial_state()]);
@@ -143,14 +176,17 @@ fn is_small<'l>(parts: impl Iterator<Item = &'l Lang>, states: u64, free_states:
         for byte in &bytes {
             let next = regex.transition(state, *byte);
             if !next.is_dead() && seen.insert(next) {
+                if is_wanted(&mut regex, next) {
+                    return Walk::Found;
+                }
                 queue.push(next);
             }
         }
         if seen.len() > max_states || regex.cost() > MAX_COST {
-            return false;
+            return Walk::Endless;
         }
     }
-    true
+    Walk::Over
 }
 
 #[cfg(test)]

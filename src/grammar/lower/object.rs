@@ -7,7 +7,7 @@ use jsonschema::types::JsonType;
 use serde_json::{Value, json};
 
 use super::Lowering;
-use super::afford::afford;
+use super::afford::{afford, is_empty};
 use super::array::count;
 use super::order::{Order, Sources};
 use super::string::strings;
@@ -146,7 +146,9 @@ impl<'a> Lowering<'a> {
             if !matches!(self.shapes.get(shape), Shape::Nothing) {
                 let keys = afford(keys, (0, None), self.thrift.free_states());
                 *is_exact &= keys.is_exact;
-                open.push(OpenKeys { name: None, keys: keys.lang, except: except.to_vec(), shape });
+                if !is_empty(&keys.lang) {
+                    open.push(OpenKeys { name: None, keys: keys.lang, except: except.to_vec(), shape });
+                }
             }
         }
         Ok(open)

@@ -3,7 +3,7 @@
 use jsonschema::canonical::{CanonicalSchema, StringView};
 
 use super::Lowering;
-use super::afford::{Length, afford};
+use super::afford::{Length, afford, is_empty};
 use super::array::count;
 use crate::grammar::shape::{Shape, ShapeId, Text};
 use crate::schema::formats;
@@ -20,9 +20,18 @@ pub(super) struct Strings {
 impl Lowering<'_> {
     pub(super) fn string(&mut self, view: &StringView, schema: &CanonicalSchema) -> ShapeId {
         let Strings { lang, counted, is_exact } = strings(view, self.thrift.free_states());
+        if is_empty(&lang) || counted.is_some_and(|length| !fits(&lang, length)) {
+            return self.shapes.push(Shape::Nothing, Some(schema.clone()));
+        }
         let id = self.shapes.push(Shape::String(Text { lang, length: counted }), Some(schema.clone()));
         if is_exact { id } else { self.residual(id, schema) }
     }
+}
+
+/// Whether `lang` may have strings of this length.
+fn fits(lang: &Lang, (min, max): Length) -> bool {
+    let is_long_enough = lang.max_chars().is_none_or(|most| most as u64 >= min);
+    is_long_enough && max.is_none_or(|max| lang.min_chars() as u64 <= max)
 }
 
 /// The strings that `view` allows, or a few more.

@@ -50,6 +50,15 @@ pub fn search(pattern: &str) -> Result<Lang, PatternError> {
     lookaround::Translator::default().search(&parse::parse(pattern)?, &Lang::all())
 }
 
+/// What is wrong with the syntax of `pattern`; nothing if it is only more than a language can say.
+#[must_use]
+pub fn fault(pattern: &str) -> Option<String> {
+    match parse::parse(pattern) {
+        Err(PatternError::Invalid { at, what }) => Some(format!("{what}, at byte {at}")),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 /// The strings that `pattern` matches from beginning to end, as if it were `^(?:pattern)$`.
 ///
 /// # Errors

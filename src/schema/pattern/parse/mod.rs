@@ -4,9 +4,11 @@
 //! the older, lenient reading of Annex B. Letters keep their strictness: `\A` or `\Z` stand for nothing here, and
 //! who writes them means an anchor.
 
+mod class;
+mod escape;
+
 use super::lang::{Lang, Sense, Side};
 use super::node::Node;
-use super::set::{self, Ranges};
 use super::{MAX_SIZE, PatternError, irregular};
 
 const MAX_PATTERN_BYTES: usize = 64 * 1024;
@@ -36,13 +38,6 @@ struct Parser<'p> {
     n_assertions: usize,
     ignore_case: bool,
     dot_all: bool,
-}
-
-/// A member of a class.
-enum Member {
-    /// A code point; a surrogate may stand at the end of a range, but no string holds it.
-    One(u32),
-    Set(Ranges),
 }
 
 impl<'p> Parser<'p> {
@@ -200,172 +195,6 @@ impl<'p> Parser<'p> {
         }
     }
 
-    /// Reads what follows a backslash outside of a class, and tells whether it may be repeated.
-    fn escape(&mut self, slash: usize) -> Result<(Node, bool), PatternError> {
-        match self.peek() {
-            Some(c @ ('b' | 'B')) => {
-                if self.ignore_case {
-                    return Err(irregular("a word boundary that ignores case"));
-                }
-                self.bump();
-                let sense = if c == 'b' { Sense::Is } else { Sense::IsNot };
-                Ok((self.assertion(Node::Boundary(sense))?, false))
-            }
-            Some('1'..='9' | 'k') => Err(irregular("a backreference")),
-            _ => match self.named_set(slash)? {
-                Some(ranges) => Ok((self.class(ranges, Sense::Is)?, true)),
-                None => {
-                    let code = self.code_point(slash)?;
-                    Ok((self.literal(code)?, true))
-                }
-            },
-        }
-    }
-
-    /// Reads `\d`, `\w`, `\s`, `\p` or their complements, behind the backslash.
-    fn named_set(&mut self, slash: usize) -> Result<Option<Ranges>, PatternError> {
-        let Some(c) = self.peek().filter(|c| "dDwWsSpP".contains(*c)) else { return Ok(None) };
-        self.bump();
-        let ranges = match c.to_ascii_lowercase() {
-            'd' => set::DIGIT.to_vec(),
-            's' => set::SPACE.to_vec(),
-            'w' if self.ignore_case => set::fold(set::WORD.to_vec()),
-            'w' => set::WORD.to_vec(),
-            _ => self.property(slash)?,
-        };
-        self.spend(ranges.len() / 32)?;
-        Ok(Some(if c.is_ascii_uppercase() { set::negate(&ranges) } else { ranges }))
-    }
-
-    /// Reads the braces of `\p{..}`.
-    fn property(&mut self, slash: usize) -> Result<Ranges, PatternError> {
-        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '='));
-        let inner = self.rest().strip_prefix('{').and_then(|text| text.split_once('}'));
-        let Some((name, _)) = inner.filter(|(name, _)| is_name(name)) else {
-            return Err(invalid(slash, "a property without a name in braces"));
-        };
-        let Some(ranges) = set::property(name) else {
-            return Err(invalid(slash, "an unknown Unicode property"));
-        };
-        self.at += name.len() + 2;
-        Ok(ranges)
-    }
-
-    /// Reads what follows a backslash where that names one code point, which may be a surrogate.
-    fn code_point(&mut self, slash: usize) -> Result<u32, PatternError> {
-        let Some(c) = self.bump() else { return Err(invalid(slash, "a backslash at the end")) };
-        let code = match c {
-            't' => Some(0x09),
-            'n' => Some(0x0A),
-            'v' => Some(0x0B),
-            'f' => Some(0x0C),
-            'r' => Some(0x0D),
-            '0' if !self.peek().is_some_and(|c| c.is_ascii_digit()) => Some(0),
-            'c' => self.bump().filter(char::is_ascii_alphabetic).map(|letter| u32::from(letter) % 32),
-            'x' => self.hex(2),
-            'u' => self.unicode_escape(),
-            c if c.is_ascii_alphanumeric() => None,
-            c => Some(u32::from(c)),
-        };
-        code.ok_or_else(|| invalid(slash, "an escape that means nothing"))
-    }
-
-    /// Reads the digits of `\u`, joining two surrogates to the character that they encode.
-    fn unicode_escape(&mut self) -> Option<u32> {
-        if self.eat("{") {
-            let (digits, _) = self.rest().split_once('}')?;
-            self.at += digits.len() + 1;
-            return hex_value(digits).filter(|code| *code <= u32::from(char::MAX));
-        }
-        let high = self.hex(4)?;
-        let at = self.at;
-        if (0xD800..0xDC00).contains(&high)
-            && self.eat("\\u")
-            && let Some(low) = self.hex(4).filter(|low| (0xDC00..0xE000).contains(low))
-        {
-            return Some(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00));
-        }
-        self.at = at;
-        Some(high)
-    }
-
-    fn hex(&mut self, n_digits: usize) -> Option<u32> {
-        let value = hex_value(self.rest().get(..n_digits)?)?;
-        self.at += n_digits;
-        Some(value)
-    }
-
-    /// Reads a class whose bracket stands at `open`.
-    fn bracket(&mut self, open: usize) -> Result<Node, PatternError> {
-        let sense = if self.eat("^") { Sense::IsNot } else { Sense::Is };
-        let mut ranges = Ranges::new();
-        while !self.eat("]") {
-            let at = self.at;
-            let low = self.member(open)?;
-            let is_range = self.rest().starts_with('-') && !self.rest().starts_with("-]");
-            if !is_range {
-                add(&mut ranges, low);
-                continue;
-            }
-            self.eat("-");
-            match (low, self.member(open)?) {
-                (Member::One(low), Member::One(high)) if low > high => {
-                    return Err(invalid(at, "a range whose ends are out of order"));
-                }
-                (Member::One(low), Member::One(high)) => ranges.extend(set::span(low, high)),
-                // Why: beside a set no range can be meant, so the dash is one.
-                (low, high) => {
-                    add(&mut ranges, low);
-                    add(&mut ranges, Member::One(u32::from('-')));
-                    add(&mut ranges, high);
-                }
-            }
-        }
-        self.class(ranges, sense)
-    }
-
-    fn member(&mut self, open: usize) -> Result<Member, PatternError> {
-        let slash = self.at;
-        match self.bump() {
-            None => Err(invalid(open, "a class that is not closed")),
-            Some('\\') => {
-                if self.eat("b") {
-                    return Ok(Member::One(0x08));
-                }
-                match self.named_set(slash)? {
-                    Some(ranges) => Ok(Member::Set(ranges)),
-                    None => Ok(Member::One(self.code_point(slash)?)),
-                }
-            }
-            Some(c) => Ok(Member::One(u32::from(c))),
-        }
-    }
-
-    fn dot(&mut self) -> Result<Node, PatternError> {
-        self.spend(1)?;
-        let ranges = if self.dot_all { set::ANY.to_vec() } else { set::negate(&set::LINE_ENDS) };
-        Ok(Node::Plain(Lang::class(ranges)))
-    }
-
-    fn literal(&mut self, code: u32) -> Result<Node, PatternError> {
-        self.class(set::span(code, code).into_iter().collect(), Sense::Is)
-    }
-
-    /// One character in `ranges`, or not in them; without its case if that is ignored.
-    fn class(&mut self, mut ranges: Ranges, sense: Sense) -> Result<Node, PatternError> {
-        ranges = set::normal(ranges);
-        if self.ignore_case {
-            // Why: folding visits each character of a range.
-            self.spend(usize::try_from(set::n_chars(&ranges) / 1024).unwrap_or(MAX_SIZE))?;
-            ranges = set::fold(ranges);
-        }
-        if sense == Sense::IsNot {
-            ranges = set::negate(&ranges);
-        }
-        self.spend(1 + ranges.len() / 32)?;
-        Ok(Node::Plain(Lang::class(ranges)))
-    }
-
     fn assertion(&mut self, node: Node) -> Result<Node, PatternError> {
         self.spend(1)?;
         if matches!(node, Node::Look(..) | Node::Boundary(_)) {
@@ -400,19 +229,6 @@ impl<'p> Parser<'p> {
         }
         found
     }
-}
-
-fn add(ranges: &mut Ranges, member: Member) {
-    match member {
-        Member::One(code) => ranges.extend(set::span(code, code)),
-        Member::Set(set) => ranges.extend(set),
-    }
-}
-
-/// The value of hexadecimal digits, and nothing else than digits.
-fn hex_value(digits: &str) -> Option<u32> {
-    let all_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    all_digits.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
 }
 
 fn invalid(at: usize, what: &str) -> PatternError {
