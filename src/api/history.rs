@@ -47,7 +47,23 @@ pub(super) fn into_messages(wire: Vec<ChatMessage>) -> Result<Vec<Message>, ApiE
         });
     }
     open.close()?;
+    order_results(&mut messages);
     Ok(messages)
+}
+
+/// Puts results into the order of their calls: many templates show no ids, and clients answer as tools are done.
+fn order_results(messages: &mut [Message]) {
+    let mut rest = messages;
+    while let Some(at) = rest.iter().position(|message| message.tool_calls.len() > 1) {
+        let (before, behind) = rest.split_at_mut(at + 1);
+        let calls = &before[at].tool_calls;
+        let order: HashMap<&str, usize> =
+            calls.iter().enumerate().rev().map(|(i, call)| (call.id.as_str(), i)).collect();
+        let n_results = behind.iter().take_while(|message| message.tool_call_id.is_some()).count();
+        let place = |result: &Message| result.tool_call_id.as_deref().and_then(|id| order.get(id).copied());
+        behind[..n_results].sort_by_key(place);
+        rest = behind;
+    }
 }
 
 /// Ids of calls.
@@ -199,7 +215,7 @@ mod tests {
                     result(None, None),
                     result(None, None)
                 ]),
-                (vec!["call_1", "call_0", "call_2"], vec!["call_2", "call_1", "call_0"]),
+                (vec!["call_1", "call_0", "call_2"], vec!["call_1", "call_0", "call_2"]),
             ),
             (
                 json!([calls(&[(Some("a"), "f"), (Some("a"), "g")]), result(Some("a"), None), result(Some("a"), None)]),

@@ -61,7 +61,15 @@ impl ChatTemplate {
         let thought = [asked[0].clone(), thought];
         let shows_thought = |takes| render(&thought, takes).is_some_and(|text| text.contains(THOUGHT));
         let as_part = Takes { thoughts_in_parts: true, ..takes };
-        if thinking.is_some() && !shows_thought(takes) && shows_thought(as_part) {
+        // Why with its tags: a template that knows no parts may write the whole list down.
+        let is_read = |thinking: &Thinking| {
+            let shown = render(&thought, as_part).unwrap_or_default();
+            let around = shown.split_once(THOUGHT);
+            around.is_some_and(|(before, after)| {
+                before.trim_end().ends_with(thinking.open()) && after.trim_start().starts_with(thinking.close())
+            })
+        };
+        if !shows_thought(takes) && thinking.as_ref().is_some_and(is_read) {
             takes = as_part;
         }
         let gap = thinking.as_ref().and_then(|thinking| {

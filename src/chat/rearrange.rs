@@ -29,8 +29,9 @@ fn apart(messages: &[Message]) -> Vec<Message> {
     let mut out = Vec::with_capacity(messages.len() + 1);
     for message in messages {
         if says_beside_calls(message) {
-            out.push(Message { tool_calls: Vec::new(), ..message.clone() });
-            out.push(Message { content: String::new(), reasoning: None, ..message.clone() });
+            // The thought led to the call.
+            out.push(Message { tool_calls: Vec::new(), reasoning: None, ..message.clone() });
+            out.push(Message { content: String::new(), ..message.clone() });
         } else {
             out.push(message.clone());
         }

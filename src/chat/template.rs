@@ -252,28 +252,53 @@ impl ChatTemplate {
     }
 }
 
-/// How many of the texts that a model must see are not in `text`. What was said beside calls is among them, unless it
-/// holds the end of a thought, which templates cut off.
+/// How many of the texts that a model must see are not in `text`. What was said beside calls is among them, with the calls
+/// behind it, unless it holds the end of a thought, which templates cut off.
 fn n_missing(messages: &[Message], thought_end: Option<&str>, text: &str) -> usize {
-    let must_be_seen = |message: &&Message| {
-        let has_thought = || thought_end.is_some_and(|end| message.content.contains(end));
-        message.role != Role::Assistant || (!message.tool_calls.is_empty() && !has_thought())
-    };
     let (mut at, mut n_missing, mut budget) = (0, 0, MAX_SEARCHED);
-    for message in messages.iter().filter(must_be_seen) {
+    let mut find = |said: &str, from: usize| {
+        let rest = text.get(from..).unwrap_or_default();
+        if budget < rest.len() {
+            return Some(from);
+        }
+        let found = rest.find(said);
+        budget -= found.unwrap_or(rest.len());
+        found.map(|found| from + found)
+    };
+    for message in messages {
         let said = message.content.trim();
-        if said.is_empty() || budget < text.len() {
+        if said.is_empty() {
+            continue;
+        }
+        if message.role == Role::Assistant {
+            let has_thought = thought_end.is_some_and(|end| said.contains(end));
+            if let Some(call) = message.tool_calls.first().filter(|_| !has_thought) {
+                // Why behind what came before: the same words may stand anywhere.
+                let shown = find(said, at).map(|found| found + said.len());
+                at = shown.unwrap_or(at);
+                n_missing += usize::from(shown.is_none()) + usize::from(find(&call.name, at).is_none());
+            }
             continue;
         }
         // Why from there first: most stand in their order, and a text is only looked through once.
-        let found = text[at..].find(said).map(|found| at + found);
-        budget -= found.map_or(text.len(), |found| found - at);
-        match found.or_else(|| text[..at].find(said)) {
-            Some(found) => at = found + said.len(),
+        match find(said, at).or_else(|| find(said, 0)) {
+            Some(found) => at = (found + said.len()).min(text.len()),
+            // Templates take switches out of a system message, or put their own words in place of some.
+            None if matches!(message.role, Role::System | Role::Developer) && is_half_shown(said, text) => {}
             None => n_missing += 1,
         }
     }
     n_missing
+}
+
+/// Bytes of half a text that are no accident.
+const MIN_HALF: usize = 8;
+
+/// Whether one half of `said` is in `text`.
+fn is_half_shown(said: &str, text: &str) -> bool {
+    let middle = (said.len() / 2..said.len()).find(|at| said.is_char_boundary(*at)).unwrap_or_default();
+    let halves = [said[..middle].trim(), said[middle..].trim()];
+    halves.iter().any(|half| half.len() >= MIN_HALF && text.contains(half))
 }
 
 /// The tool with a description, if only an empty one, of itself and of all its parameters.
@@ -348,6 +373,10 @@ mod tests {
         let first_only = "{% if messages[0].role == 'system' %}[{{ messages[0].content }}]{% endif %}{% for m in messages if m.role != 'system' %}({{ m.content }}){% endfor %}";
         let messages = [system.clone(), said(Role::System, "s2"), user.clone()];
         assert_eq!(rendered(first_only, &messages, json!({})), "[s1\n\ns2](u1)");
+        // SmolLM3 takes a switch out of it.
+        let switch = "{% for m in messages %}[{{ m.role }}:{{ m.content | replace('/no_think', '') }}]{% endfor %}";
+        let messages = [said(Role::System, "You are Bob. /no_think"), user.clone()];
+        assert_eq!(rendered(switch, &messages, json!({})), "[system:You are Bob. ][user:u1]");
         // The developer's is named, and not shown.
         let named =
             "{# developer #}{% for m in messages if m.role in ['system', 'user'] %}({{ m.content }}){% endfor %}";
@@ -371,6 +400,13 @@ mod tests {
         let result = Message { tool_call_id: Some("a".into()), ..Message::text(Role::Tool, "r1") };
         let messages = [Message::text(Role::User, "u1"), called.clone(), result.clone()];
         assert_eq!(rendered(source, &messages, json!({})), "[u1][I look.][f!][r1]");
+        // The same words elsewhere, a call that goes with its text, and text behind the call are not what was said.
+        let either = "{% for m in messages %}[{% if m.content %}{{ m.content }}{% else %}{% for c in m.tool_calls %}{{ c.function.name }}!{% endfor %}{% endif %}]{% endfor %}";
+        assert_eq!(rendered(either, &messages, json!({})), "[u1][I look.][f!][r1]");
+        let behind = "{% for m in messages %}[{% for c in m.tool_calls %}{{ c.function.name }}!{% endfor %}{{ m.content }}]{% endfor %}";
+        assert_eq!(rendered(behind, &messages, json!({})), "[u1][I look.][f!][r1]");
+        let again = [Message::text(Role::User, "I look."), called.clone(), result.clone()];
+        assert_eq!(rendered(source, &again, json!({})), "[I look.][I look.][f!][r1]");
         // Also where something else must be put together for it.
         let once = "{% if messages[0].role == 'system' %}[{{ messages[0].content }}]{% endif %}{% for m in messages if m.role != 'system' %}[{{ m.content if not m.tool_calls }}]{% endfor %}";
         let systems = ["s1", "s2"].map(|text| Message::text(Role::System, text));
@@ -385,6 +421,8 @@ mod tests {
         let thought = Message { reasoning: Some("t1".into()), ..Message::text(Role::Assistant, "a1") };
         let messages = [Message::text(Role::User, "u1"), thought, Message::text(Role::User, "u2")];
         assert_eq!(rendered(parts, &messages, json!({})), "[u1][[THINK]t1[/THINK]a1][u2]");
+        let whole = "<think></think>{% for m in messages %}[{{ m.content if m.content is string else m.content | tojson }}]{% endfor %}";
+        assert_eq!(rendered(whole, &messages, json!({})), "<think></think>[u1][a1][u2]");
         let heading = "{% if tools is not none %}Tools: {{ tools }}\n{% endif %}{{ messages[0].content }}";
         assert_eq!(rendered(heading, &messages[..1], json!({})), "u1");
         let defined = "{% if tools is defined %}Tools: {{ tools }}\n{% endif %}{{ messages[0].content }}";

@@ -163,7 +163,10 @@ impl Decoding {
         }
         let n_left = self.n_room(n_ctx);
         let found = self.task.matcher.as_ref().and_then(|m| Some((m.closing_step()?, m.closing_tokens()?.len())));
-        // Where no ending is known the answer goes on, and may be cut off.
+        if found.is_none() {
+            // Where no ending is known the answer goes on, and may be cut off; looking takes time, and nothing may come of it.
+            self.close_check_at = n_left - (n_left / 16).max(1).min(n_left);
+        }
         if let Some((step, n_ending)) = found {
             if n_ending > n_left {
                 let ending = self.ending(n_ctx);

@@ -94,11 +94,13 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
     let thought = fitted.template.thinking().map(Thinking::open);
     let is_text = tools.iter().any(|tool| own.family.takes_for_other(&tool.name, thought));
     let rendered = if is_ambiguous || has_grammar || is_text { None } else { Some(render(&fitted.template, own)) };
+    // Why: another format has no tags around text, and a template that writes them would put its own around calls.
+    let may_be_taught = own.family.text.0.is_empty() || !std::ptr::eq(&raw const fitted.template, usual);
     let taught = || render(usual, &ToolSupport::by_prompt());
     let (mut segments, is_own) = match rendered {
         None => (taught()?, false),
         // Why: some templates take no tool without a description, or no call beside text.
-        Some(Err(TemplateError::Refused(_))) if own.is_native() && own.family.text.0.is_empty() => (taught()?, false),
+        Some(Err(TemplateError::Refused(_))) if own.is_native() && may_be_taught => (taught()?, false),
         Some(rendered) => (rendered?, true),
     };
     let template = if is_own { &fitted.template } else { usual };

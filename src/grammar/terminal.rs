@@ -44,6 +44,10 @@ impl Terminal {
 pub(super) fn string(lang: &Lang, spelling: Spelling, after: &str) -> RegexAst {
     let q = spelling.quotes();
     if let Some(content) = regex(lang, spelling) {
+        // Why: llguidance's Lark has no pattern of no text.
+        if q.is_empty() && content.is_empty() && after.is_empty() {
+            return RegexAst::EmptyString;
+        }
         return RegexAst::Regex(format!("{q}{content}{q}{after}"));
     }
     let (Lang::And(_) | Lang::Not(_)) = lang else {

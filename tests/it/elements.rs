@@ -367,3 +367,24 @@ fn many_tools_and_many_choices_compile_in_every_form() {
         }
     }
 }
+
+/// A text that can only be empty, and lengths that an automaton would count, in every form that arguments have.
+#[test]
+fn empty_texts_and_long_ones_compile_in_every_form() {
+    let object = |schema: Value| json!({"type": "object", "properties": {"v": schema}, "required": ["v"], "additionalProperties": false});
+    for (format, vocab) in formats().iter().filter(|(format, _)| !format.family.writes_json()) {
+        for (schema, value) in [
+            (json!({"type": "string", "enum": ["", "asc"]}), json!("")),
+            (json!({"const": ""}), json!("")),
+            (json!({"type": "string", "maxLength": 0}), json!("")),
+            (json!({"type": "string", "maxLength": 5000}), json!("a text")),
+            (json!({"type": "string", "minLength": 1, "maxLength": 10_000}), json!("a text")),
+        ] {
+            let schema = object(schema);
+            let case = case(format, vocab, &schema).unwrap();
+            let case = case.unwrap_or_else(|| panic!("{}: {schema} is refused", format.family.name));
+            let text = case.written(&json!({"v": value}).to_string());
+            case.says(&text, Some(json!({"v": value})), &schema);
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::grammar::shape::{Array, ShapeId};
 use crate::guard::write_plain;
 
 /// Items that are made up for an array in which no two may be the same: each is held against all before it.
-const MAX_FRESH: usize = 4_000;
+const MAX_FRESH: usize = 500;
 
 impl Completion<'_> {
     /// Up to `n` endings of an array that has these `items`.
@@ -85,7 +85,11 @@ impl Completion<'_> {
                 more.made.pop();
                 break;
             }
-            found.push(written(&more.made));
+            let text = written(&more.made);
+            if !self.spend(text.len()) {
+                break;
+            }
+            found.push(text);
             if found.len() >= n || !more.add(self) {
                 break;
             }
@@ -105,7 +109,11 @@ impl Completion<'_> {
                 for (i, value) in choice {
                     made[i].1 = value;
                 }
-                found.push(written(&made));
+                let text = written(&made);
+                if !self.spend(text.len()) {
+                    break;
+                }
+                found.push(text);
             }
         }
         found.truncate(n);

@@ -20,6 +20,8 @@ pub(super) struct Known {
 
 /// Completions looked at for one ending.
 pub(super) const MAX_STEPS: usize = 40_000;
+/// Steps through the automaton of a text that count as one.
+const STEPS_OF_A_TEXT: usize = 100;
 /// Bytes of one ending: more than any context holds.
 pub(super) const MAX_ENDING_BYTES: usize = 256 << 10;
 /// Bytes of all endings that are written down in one search.
@@ -98,6 +100,13 @@ impl<'a> Completion<'a> {
         self.n_steps > MAX_STEPS || self.n_bytes > MAX_BYTES
     }
 
+    /// Counts one ending more of so many bytes; whether there was room for it.
+    pub(super) fn spend(&mut self, n_bytes: usize) -> bool {
+        self.n_steps += 1;
+        self.n_bytes += n_bytes;
+        !self.is_spent()
+    }
+
     fn endings(&mut self, id: ShapeId, part: &Part<'_>, n: usize) -> Vec<Vec<u8>> {
         let shapes = self.shapes;
         match shapes.get(id) {
@@ -145,7 +154,7 @@ impl<'a> Completion<'a> {
         make: impl FnOnce() -> Option<Texts>,
     ) -> Vec<Vec<u8>> {
         let Some(texts) = self.texts(key, make) else { return Vec::new() };
-        match part {
+        let found = match part {
             Part::Missing => texts.endings(b"", n, |_| true),
             Part::Scalar { text, is_complete: true } => {
                 if texts.holds(text) {
@@ -156,7 +165,10 @@ impl<'a> Completion<'a> {
             }
             Part::Scalar { text, is_complete: false } => texts.endings(text, n, |_| true),
             Part::Array { .. } | Part::Object { .. } => Vec::new(),
-        }
+        };
+        let n_steps = texts.take_steps();
+        self.n_steps += n_steps / STEPS_OF_A_TEXT;
+        found
     }
 
     /// Any JSON value, closed as soon as can be.

@@ -115,7 +115,11 @@ impl Completion<'_> {
             // The first is what stands there already.
             for choice in self.choices(&shapes, n_more).into_iter().skip(1) {
                 let chosen: Vec<(usize, Vec<u8>)> = choice.into_iter().map(|(i, value)| (due[i], value)).collect();
-                found.extend(self.rest(id, object, at, &start, &used, &chosen));
+                let ending = self.rest(id, object, at, &start, &used, &chosen);
+                if !self.spend(ending.as_ref().map_or(0, Vec::len)) {
+                    break;
+                }
+                found.extend(ending);
             }
         }
         found.sort_by_key(Vec::len);

@@ -22,6 +22,8 @@ pub(in crate::grammar) struct Texts {
     regex: Regex,
     /// One byte of each class that the automaton tells apart, those that read best first.
     alphabet: Vec<u8>,
+    /// Steps taken since somebody asked.
+    n_steps: usize,
 }
 
 impl Texts {
@@ -57,7 +59,12 @@ impl Texts {
             .chain(0..0x20)
             .filter(|byte| classes.insert(regex.alpha().map(*byte)))
             .collect();
-        Self { regex, alphabet }
+        Self { regex, alphabet, n_steps: 0 }
+    }
+
+    /// How many steps were taken since this was asked.
+    pub(super) fn take_steps(&mut self) -> usize {
+        std::mem::take(&mut self.n_steps)
     }
 
     /// Whether `text` is one of them.
@@ -116,6 +123,7 @@ impl Texts {
                 met.push((*next, [ending.as_slice(), &[*byte]].concat()));
             }
         }
+        self.n_steps += met.len();
         found
     }
 
@@ -149,6 +157,7 @@ impl Texts {
             }
             ways.insert(state, Way { is_accepting, distance: if is_accepting { 0 } else { usize::MAX }, edges });
         }
+        self.n_steps += n_steps;
         while let Some(state) = ends.pop_front() {
             let distance = ways.get(&state).map_or(0, |way| way.distance);
             for before in backwards.get(&state).into_iter().flatten() {

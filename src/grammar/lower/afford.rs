@@ -60,7 +60,10 @@ pub(super) fn afford(parts: Vec<Lang>, length: Length, free_states: u64) -> Affo
     if let (Some(low), Some(high)) = (bound(min), max.map_or(Some(None), |max| bound(max).map(Some))) {
         let with = states.saturating_mul(most.map_or(span, |most| most.min(span)).max(1));
         let counter = Lang::repeat(Lang::any_char(), low, high);
-        if taken.is_empty() || with <= free_states || is_small(taken.iter().chain([&counter]), with, free_states) {
+        if (taken.is_empty() && span <= free_states)
+            || with <= free_states
+            || is_small(taken.iter().chain([&counter]), with, free_states)
+        {
             taken.push(counter);
             return Afforded { lang: Lang::and(taken), counted: None, is_exact };
         }
