@@ -78,7 +78,7 @@ fn fold(bytes: &[u8], n: usize) -> Option<Said> {
     for chunk in bytes.chunks(n) {
         deltas.extend(split.push(chunk).ok()?);
     }
-    deltas.extend(split.finish().ok()?);
+    deltas.extend(split.finish(false).ok()?);
     Some(deltas.iter().collect())
 }
 
