@@ -64,10 +64,12 @@ struct References<'a> {
 impl References<'_> {
     /// A function without parameters is the registered one of its name, if there is one.
     fn fill(&mut self, function: &mut FunctionDefinition) -> Result<(), ApiError> {
-        // Why nothing else: a custom tool is no function, and a function of its name may be another thing.
         if function.parameters.is_none()
-            && let Some(ChatTool::Function { function: registered }) =
-                self.newest(&function.name, |tool| matches!(tool, ChatTool::Function { .. }))?
+            && let Some(registered) = self.newest(&function.name, |tool| match tool {
+                ChatTool::Function { function } => Some(function),
+                // Why not: a custom tool is no function, and a function of its name may be another thing.
+                ChatTool::Custom { .. } | ChatTool::Registered { .. } => None,
+            })?
         {
             function.parameters = registered.parameters;
             function.description = function.description.take().or(registered.description);
@@ -78,8 +80,10 @@ impl References<'_> {
     /// The same for a custom tool without a format.
     fn fill_custom(&mut self, custom: &mut CustomDefinition) -> Result<(), ApiError> {
         if custom.format.is_none()
-            && let Some(ChatTool::Custom { custom: registered }) =
-                self.newest(&custom.name, |tool| matches!(tool, ChatTool::Custom { .. }))?
+            && let Some(registered) = self.newest(&custom.name, |tool| match tool {
+                ChatTool::Custom { custom } => Some(custom),
+                ChatTool::Function { .. } | ChatTool::Registered { .. } => None,
+            })?
         {
             custom.format = registered.format;
             custom.description = custom.description.take().or(registered.description);
@@ -110,15 +114,14 @@ impl References<'_> {
         Ok(())
     }
 
-    /// The newest tool of this name, if it `is_such`.
-    fn newest(&mut self, name: &str, is_such: impl Fn(&ChatTool) -> bool) -> Result<Option<ChatTool>, ApiError> {
+    /// What `of` takes from the newest tool of this name.
+    fn newest<T>(&mut self, name: &str, of: impl Fn(ChatTool) -> Option<T>) -> Result<Option<T>, ApiError> {
         let Some(entry) = self.registry.get(Kind::Tool, name, None)? else { return Ok(None) };
-        let tool = ChatTool::read(&entry.definition.definition)?;
-        if !is_such(&tool) {
-            return Ok(None);
+        let found = of(ChatTool::read(&entry.definition.definition)?);
+        if found.is_some() {
+            self.take(&entry)?;
         }
-        self.take(&entry)?;
-        Ok(Some(tool))
+        Ok(found)
     }
 
     fn tool(&mut self, entry: &Entry) -> Result<ChatTool, ApiError> {

@@ -1,9 +1,10 @@
 //! Conversations: messages in, prompt text out; answer text in, deltas out.
 //!
 //! `message` is the conversation, `prompt` puts into it what its template cannot show, `template` renders it with the
-//! model's own chat template (`templates` has those of one model, `jinja` is their dialect, `arrange` and `rearrange` give them what
-//! they ask for, `probe` finds out what that is, `detect` and `infer` whether they know tools), `think` knows what may stand before an answer and `wrapper` what around it, `split` takes the
-//! answer apart again (`delta`, `scan`), `said` puts its deltas together. Not here: grammars, HTTP.
+//! model's own chat template (`templates` has those of one model, `jinja` is their dialect, `arrange` and `rearrange` give
+//! them what they ask for, `probe` finds out what that is, `detect` and `infer` whether they know tools), `think` knows what
+//! may stand before an answer and `wrapper` what around it, `split` takes the answer apart again (`delta`, `scan`), `said`
+//! puts its deltas together. Not here: grammars, HTTP.
 
 mod arrange;
 mod delta;

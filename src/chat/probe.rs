@@ -38,11 +38,13 @@ impl ChatTemplate {
         let mut takes =
             if !shows_question(Takes::default()) && shows_question(parts) { parts } else { Takes::default() };
         let null = Takes { null_tools: true, ..takes };
-        takes = match (render(&asked, takes), render(&asked, null)) {
-            (None, Some(_)) => null,
+        let prompt = match (render(&asked, takes), render(&asked, null)) {
             // Why the shorter: the other shows the heading of a list that there is not.
-            (Some(absent), Some(with_null)) if with_null.len() < absent.len() => null,
-            _ => takes,
+            (absent, Some(with_null)) if absent.as_ref().is_none_or(|absent| with_null.len() < absent.len()) => {
+                takes = null;
+                Some(with_null)
+            }
+            (absent, _) => absent,
         };
         let developed = [Message::text(Role::Developer, DEVELOPER), asked[0].clone()];
         let way = Way { wants: Wants::default(), takes, ids: Ids::Free };
@@ -54,28 +56,26 @@ impl ChatTemplate {
         };
         let in_system = Takes { tools_in_system: true, ..takes };
         takes = if !shows_tools(takes) && shows_tools(in_system) { in_system } else { takes };
-        let prompt = render(&asked, takes);
         // Why: some templates put together what opens a thought.
         let thinking = self.thinking.clone().or_else(|| Thinking::of(prompt.as_deref()?));
         let thought = Message { reasoning: Some(THOUGHT.to_owned()), ..Message::text(Role::Assistant, "text") };
         let thought = [asked[0].clone(), thought];
-        let shows_thought = |takes| render(&thought, takes).is_some_and(|text| text.contains(THOUGHT));
-        let as_part = Takes { thoughts_in_parts: true, ..takes };
-        // Why with its tags: a template that knows no parts may write the whole list down.
-        let is_read = |thinking: &Thinking| {
-            let shown = render(&thought, as_part).unwrap_or_default();
-            let around = shown.split_once(THOUGHT);
-            around.is_some_and(|(before, after)| {
+        let mut said = render(&thought, takes);
+        if let Some(thinking) = thinking.as_ref().filter(|_| said.as_ref().is_none_or(|said| !said.contains(THOUGHT))) {
+            let as_part = Takes { thoughts_in_parts: true, ..takes };
+            let shown = render(&thought, as_part);
+            // Why with its tags: a template that knows no parts may write the whole list down.
+            let is_read = shown.as_ref().and_then(|shown| shown.split_once(THOUGHT)).is_some_and(|(before, after)| {
                 before.trim_end().ends_with(thinking.open()) && after.trim_start().starts_with(thinking.close())
-            })
-        };
-        if !shows_thought(takes) && thinking.as_ref().is_some_and(is_read) {
-            takes = as_part;
+            });
+            if is_read {
+                (takes, said) = (as_part, shown);
+            }
         }
         let gap = thinking.as_ref().and_then(|thinking| {
             let (_, behind) = prompt.as_deref()?.split_once(QUESTION)?;
-            let said = render(&thought, takes)?;
-            let (text, _) = said.split_once(QUESTION)?.1.strip_prefix(behind)?.split_once(thinking.open())?;
+            let (text, _) =
+                said.as_deref()?.split_once(QUESTION)?.1.strip_prefix(behind)?.split_once(thinking.open())?;
             let behind = behind.trim_start();
             let is_gap = !text.is_empty() && text.trim().is_empty() && !behind.is_empty();
             is_gap.then(|| Gap { behind: behind.to_owned(), text: text.to_owned() })

@@ -104,8 +104,7 @@ impl Completion<'_> {
             }
             let mut made = more.made[..n_made].to_vec();
             let shapes: Vec<ShapeId> = made.iter().map(|(shape, _)| *shape).collect();
-            // The first is what stands there already.
-            for choice in self.choices(&shapes, n - found.len() + 1).into_iter().skip(1) {
+            for choice in self.choices(&shapes, n - found.len()) {
                 for (i, value) in choice {
                     made[i].1 = value;
                 }
@@ -116,7 +115,6 @@ impl Completion<'_> {
                 found.push(text);
             }
         }
-        found.truncate(n);
         found
     }
 }

@@ -8,16 +8,16 @@ use crate::grammar::shape::ShapeId;
 const MAX_VARIED: usize = 4;
 
 impl Completion<'_> {
-    /// Up to `n` ways to choose values for places of these `shapes`, each as the places that differ from the first way and
-    /// their values; the first, in which each has its shortest value, is empty.
+    /// Up to `n` ways to choose values for places of these `shapes`, beside the one in which each has its shortest; each as
+    /// places and their values.
     pub(super) fn choices(&mut self, shapes: &[ShapeId], n: usize) -> Vec<Vec<(usize, Vec<u8>)>> {
         let mut varied: Vec<(usize, Vec<Vec<u8>>)> = Vec::new();
         let mut n_ways: usize = 1;
         for (i, shape) in shapes.iter().enumerate() {
-            if n_ways >= n || varied.len() >= MAX_VARIED || self.is_spent() {
+            if n_ways > n || varied.len() >= MAX_VARIED || self.is_spent() {
                 break;
             }
-            let values = self.judged(*shape, &Part::Missing, n.div_ceil(n_ways));
+            let values = self.judged(*shape, &Part::Missing, (n + 1).div_ceil(n_ways));
             if values.len() > 1 {
                 n_ways = n_ways.saturating_mul(values.len());
                 varied.push((i, values));
@@ -32,6 +32,6 @@ impl Completion<'_> {
             };
             varied.iter().map(place).collect()
         };
-        (0..n.min(n_ways)).map(|number| if number == 0 { Vec::new() } else { way(number) }).collect()
+        (1..n_ways.min(n + 1)).map(way).collect()
     }
 }

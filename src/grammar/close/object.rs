@@ -111,9 +111,8 @@ impl Completion<'_> {
                 |i: &usize| object.declared[*i].is_required && !used.contains(object.declared[*i].name.as_str());
             let due: Vec<usize> = (after..object.declared.len()).filter(is_due).collect();
             let shapes: Vec<ShapeId> = due.iter().map(|i| object.declared[*i].shape).collect();
-            let n_more = if n > 1 { n.saturating_sub(found.len()) + 1 } else { 0 };
-            // The first is what stands there already.
-            for choice in self.choices(&shapes, n_more).into_iter().skip(1) {
+            let n_more = if n > 1 { n.saturating_sub(found.len()) } else { 0 };
+            for choice in self.choices(&shapes, n_more) {
                 let chosen: Vec<(usize, Vec<u8>)> = choice.into_iter().map(|(i, value)| (due[i], value)).collect();
                 let ending = self.rest(id, object, at, &start, &used, &chosen);
                 if !self.spend(ending.as_ref().map_or(0, Vec::len)) {
