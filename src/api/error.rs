@@ -202,6 +202,7 @@ impl From<PrepareError> for ApiError {
             PrepareError::Template(error) => {
                 Self::bad_request(Some("messages"), Some("invalid_value"), format!("Invalid 'messages': {error}."))
             }
+            error @ PrepareError::TooSlow(_) => Self::bad_request(None, Some("too_complex"), format!("{error}.")),
             PrepareError::Busy => Self::busy(),
             PrepareError::Grammar(detail) => Self::internal(detail),
         }

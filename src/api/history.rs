@@ -36,6 +36,7 @@ pub(super) fn into_messages(wire: Vec<ChatMessage>) -> Result<Vec<Message>, ApiE
         for call in message.tool_calls {
             let id = call.id.unwrap_or_else(|| ids.make());
             open.add(&id, &call.name, call.is_legacy);
+            open.message = i;
             tool_calls.push(ToolCall { id, name: call.name, arguments: call.arguments });
         }
         messages.push(Message {
@@ -87,6 +88,8 @@ impl Ids {
 /// Calls that have no result yet, in their order.
 #[derive(Default)]
 struct Open {
+    /// The message of the last of them.
+    message: usize,
     calls: Vec<Option<Call>>,
     /// Where calls of an id stand, the first last.
     by_id: HashMap<String, Vec<usize>>,
@@ -145,7 +148,8 @@ impl Open {
         let more =
             if open.len() > MAX_SHOWN { format!(", and {} more", open.len() - MAX_SHOWN) } else { String::new() };
         let message = format!(
-            "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: {shown}{more}"
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: {shown}{more} (messages[{}])",
+            self.message
         );
         Err(ApiError::bad_request(Some("messages"), None, message))
     }

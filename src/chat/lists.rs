@@ -21,7 +21,8 @@ pub(super) fn with_assignments(source: &str) -> Cow<'_, str> {
     if n_kept == 0 { Cow::Borrowed(source) } else { Cow::Owned(out + &source[n_kept..]) }
 }
 
-/// The tag as one that assigns, if it changes a list.
+/// The tag as one that assigns, if it changes a list. Each is made a list at once: sums and slices of minijinja's are not
+/// made before they are looked at, and many in each other would be looked through again and again.
 fn assignment(tag: &str) -> Option<String> {
     let inside = &tag[2..tag.len() - 2];
     let sign = |c: Option<char>| c.filter(|c| matches!(c, '-' | '+')).map(String::from).unwrap_or_default();
@@ -36,9 +37,9 @@ fn assignment(tag: &str) -> Option<String> {
         return None;
     }
     match (method, argument.trim()) {
-        ("append", value) => Some(format!("{{%{before} set {list} = {list} + [{value}] {behind}%}}")),
+        ("append", value) => Some(format!("{{%{before} set {list} = ({list} + [{value}])|list {behind}%}}")),
         ("pop", "0") => {
-            Some(format!("{{%{before} set {variable} = {list}[0] -%}}{{%- set {list} = {list}[1:] {behind}%}}"))
+            Some(format!("{{%{before} set {variable} = {list}[0] -%}}{{%- set {list} = {list}[1:]|list {behind}%}}"))
         }
         _ => None,
     }
@@ -51,8 +52,8 @@ mod tests {
     #[test]
     fn changes_become_assignments() {
         for (source, expected) in [
-            ("a{%- set _ = q.ids.append(f(1)) -%}b", "a{%- set q.ids = q.ids + [f(1)] -%}b"),
-            ("{% set x = q.ids.pop(0) %}", "{% set x = q.ids[0] -%}{%- set q.ids = q.ids[1:] %}"),
+            ("a{%- set _ = q.ids.append(f(1)) -%}b", "a{%- set q.ids = (q.ids + [f(1)])|list -%}b"),
+            ("{% set x = q.ids.pop(0) %}", "{% set x = q.ids[0] -%}{%- set q.ids = q.ids[1:]|list %}"),
             ("{% set x = ids.append(1) %}{{ q.ids.append(1) }}", "{% set x = ids.append(1) %}{{ q.ids.append(1) }}"),
             ("{% set x = q.ids.pop() %}{% if a %}", "{% set x = q.ids.pop() %}{% if a %}"),
             ("{%}{%-%}{%-", "{%}{%-%}{%-"),

@@ -7,6 +7,7 @@
 //! puts its deltas together. Not here: grammars, HTTP.
 
 mod arrange;
+mod controls;
 mod delta;
 mod detect;
 mod infer;
@@ -14,6 +15,7 @@ mod input;
 mod jinja;
 mod lists;
 mod message;
+mod plainer;
 mod probe;
 mod prompt;
 mod protect;

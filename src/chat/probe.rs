@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::arrange::{Takes, Wants};
 use super::detect::{DESCRIPTION, QUESTION, tools};
 use super::rearrange::{merged, with_thoughts};
-use super::template::{ChatTemplate, Variables, Way};
+use super::template::{ChatTemplate, TemplateError, Variables, Way};
 use super::{Message, Role, Thinking};
 use crate::tools::format::Ids;
 
@@ -27,6 +27,25 @@ impl ChatTemplate {
         let way = Way { wants, takes, ids: Ids::Free };
         let once = |messages: &[Message]| self.render_once(messages, tools, way, &Variables::default()).ok();
         once(messages).or_else(|| once(&with_thoughts(messages))).or_else(|| once(&merged(messages, false)))
+    }
+
+    /// Whether it takes a conversation at all.
+    ///
+    /// # Errors
+    /// With what the template says of a user's message.
+    pub(super) fn try_out(&self) -> Result<(), TemplateError> {
+        let asked = vec![Message::text(Role::User, QUESTION)];
+        let told = vec![Message::text(Role::System, DEVELOPER), asked[0].clone()];
+        let takes = |messages: &[Message], tools: &[Value]| self.probe(messages, tools, Wants::default(), self.takes);
+        let takes = |messages: &Vec<Message>| takes(messages, &[]).or_else(|| takes(messages, &tools(true))).is_some();
+        if [&asked, &told].into_iter().any(takes) {
+            return Ok(());
+        }
+        let way = Way { wants: Wants::default(), takes: self.takes, ids: Ids::Free };
+        match self.render_once(&asked, &[], way, &Variables::default()) {
+            Err(TemplateError::Refused(why)) => Err(TemplateError::Useless(why)),
+            other => other.map(|_| ()),
+        }
     }
 
     /// Finds out what it takes, how the model thinks, and what stands before that.

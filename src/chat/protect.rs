@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::arrange::ArgumentsAs;
-use super::template::{ChatTemplate, PLAIN};
+use super::controls::without_marks;
+use super::template::ChatTemplate;
 use super::{Message, Role};
 use crate::tools::ToolCall;
 
@@ -34,16 +35,7 @@ impl ChatTemplate {
     }
 
     fn protect_text(&self, text: &str) -> String {
-        let text = text.replace(PLAIN, "\u{FFFD}");
-        let Some(controls) = &self.controls else { return text };
-        let mut marked = String::with_capacity(text.len());
-        controls.replace_all_with(&text, &mut marked, |_, name, out| {
-            out.push(PLAIN[0]);
-            out.push_str(name);
-            out.push(PLAIN[1]);
-            true
-        });
-        marked
+        self.controls.as_ref().map_or_else(|| without_marks(text), |controls| controls.marked(text))
     }
 
     pub(super) fn protect_value(&self, value: &Value) -> Value {

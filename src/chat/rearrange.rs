@@ -17,8 +17,14 @@ pub(super) fn arrangements(messages: &[Message]) -> impl Iterator<Item = Cow<'_,
 type Rearrange = fn(&[Message]) -> Vec<Message>;
 
 /// The arrangements that are tried after the messages as they are.
-const OTHERS: [Rearrange; 4] =
-    [|messages| merged(messages, true), |messages| merged(messages, false), with_thoughts, without_thoughts];
+const OTHERS: [Rearrange; 6] = [
+    |messages| merged(messages, true),
+    |messages| merged(messages, false),
+    with_thoughts,
+    without_thoughts,
+    |messages| opened(&merged(messages, true)),
+    |messages| opened(&merged(messages, false)),
+];
 
 fn says_beside_calls(message: &Message) -> bool {
     !message.tool_calls.is_empty() && !message.content.trim().is_empty()
@@ -84,6 +90,16 @@ pub(super) fn with_thoughts(messages: &[Message]) -> Vec<Message> {
         ..message.clone()
     };
     messages.iter().map(one).collect()
+}
+
+/// With a user's message, if an empty one, before the assistant's that stands first: some templates insist.
+fn opened(messages: &[Message]) -> Vec<Message> {
+    let mut out = messages.to_vec();
+    let at = usize::from(out.first().is_some_and(|message| message.role == Role::System));
+    if out.get(at).is_some_and(|message| message.role == Role::Assistant) {
+        out.insert(at, Message::text(Role::User, ""));
+    }
+    out
 }
 
 /// All system messages in one at the front (or, without `keep_system`, in the first user message), and neighbours of

@@ -4,15 +4,17 @@
 //! so.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use minijinja::value::{Serde, Value as Jinja};
 use minijinja::{Environment, context};
 use serde_json::{Map, Value};
 
 use super::arrange::{Takes, Wants, to_jinja};
-use super::detect::{ToolSupport, detect};
+use super::controls::Controls;
+use super::detect::{QUESTION, ToolSupport, detect};
 use super::jinja::{CHAT, environment};
+use super::plainer;
 use super::probe::Gap;
 use super::rearrange::{arrangements, one_at_a_time};
 use super::{Message, Role, Thinking, Wrapper};
@@ -22,13 +24,13 @@ use crate::tools::format::Ids;
 /// ChatML, for models without a template.
 const CHATML: &str = "{%- for message in messages -%}{{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' -}}{%- endfor -%}{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}";
 
-/// Marks text from users that spells a control token. Source: Unicode's private use area, chosen freely.
-pub(super) const PLAIN: [char; 2] = ['\u{F8FE}', '\u{F8FF}'];
-
 /// The variable that says how far the model thinks.
 const EFFORT: &str = "reasoning_effort";
 /// Bytes of prompts that are searched for what was said.
 const MAX_SEARCHED: usize = 256 << 20;
+
+/// How long other arrangements are tried.
+const MAX_ARRANGING: Duration = Duration::from_secs(1);
 
 /// A part of a rendered prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,9 @@ pub enum TemplateError {
     /// The template itself is broken.
     #[error("the model's chat template does not compile: {0}")]
     Broken(String),
+    /// The template refuses every conversation.
+    #[error("the model's chat template refuses the simplest conversations: {0}")]
+    Useless(String),
     /// The template refuses these messages.
     #[error("the model's chat template refuses these messages: {0}")]
     Refused(String),
@@ -58,7 +63,7 @@ pub enum TemplateError {
 #[derive(Debug)]
 pub struct ChatTemplate {
     env: Environment<'static>,
-    pub(super) controls: Option<AhoCorasick>,
+    pub(super) controls: Option<Controls>,
     bos: String,
     eos: String,
     adds_bos: bool,
@@ -90,11 +95,9 @@ impl ChatTemplate {
     ) -> Result<Self, TemplateError> {
         let source = source.unwrap_or(CHATML);
         let env = environment(source).map_err(|e| TemplateError::Broken(e.to_string()))?;
-        // Why: names of one character would make every text suspicious.
-        let names: Vec<&str> = controls.filter(|name| name.len() > 1).collect();
         let template = Self {
             env,
-            controls: AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&names).ok(),
+            controls: Controls::new(controls, source),
             bos: bos.to_owned(),
             eos: eos.to_owned(),
             adds_bos,
@@ -106,6 +109,7 @@ impl ChatTemplate {
         };
         let (takes, thinking, gap) = template.probed(source);
         let template = Self { takes, thinking, gap, ..template };
+        template.try_out()?;
         let render =
             |messages: &[Message], tools: &[Value], wants| template.probe(messages, tools, wants, template.takes);
         let tools = detect(source, render);
@@ -154,13 +158,12 @@ impl ChatTemplate {
         let wants = self.tools.wants;
         let tools = if wants.descriptions { tools.into_iter().map(described).collect() } else { tools };
         let messages = if self.tools.family.parallel { Cow::Borrowed(&*messages) } else { one_at_a_time(&messages) };
-        let text = match self.render_best(&messages, &tools, variables) {
-            // Why: some templates know some of the efforts only; how far the model thinks is bounded in any case.
-            Err(TemplateError::Refused(_)) if variables.0.contains_key(EFFORT) => {
-                let others = variables.0.iter().filter(|(name, _)| *name != EFFORT);
-                let others = Variables(others.map(|(name, value)| (name.clone(), value.clone())).collect());
-                self.render_best(&messages, &tools, &others)
-            }
+        let text = match self.render_known(&messages, &tools, variables) {
+            // Why: some templates stumble over a default or a union; what binds the answer stays as it is.
+            Err(TemplateError::Refused(why)) => match self.plainer_tools(&tools) {
+                Some(plainer) => self.render_known(&messages, &plainer, variables),
+                None => Err(TemplateError::Refused(why)),
+            },
             rendered => rendered,
         };
         let mut text = text?;
@@ -168,6 +171,35 @@ impl ChatTemplate {
             text.push_str(&gap.text);
         }
         Ok(self.segments(&text))
+    }
+
+    /// Definitions in fewer words, if it is `tools` that the template refuses, and it takes those.
+    fn plainer_tools(&self, tools: &[Value]) -> Option<Vec<Value>> {
+        let asked = [Message::text(Role::User, QUESTION)];
+        let takes = |tools: &[Value]| self.probe(&asked, tools, self.tools.wants, self.takes).is_some();
+        if tools.is_empty() || takes(tools) {
+            return None;
+        }
+        let with = |step| tools.iter().map(|tool| plainer::plainer(tool, step)).collect::<Vec<Value>>();
+        plainer::STEPS.into_iter().map(with).find(|tools| takes(tools))
+    }
+
+    /// Renders with the variables that the template knows.
+    fn render_known(
+        &self,
+        messages: &[Message],
+        tools: &[Value],
+        variables: &Variables,
+    ) -> Result<String, TemplateError> {
+        match self.render_best(messages, tools, variables) {
+            // Why: some templates know some of the efforts only; how far the model thinks is bounded in any case.
+            Err(TemplateError::Refused(_)) if variables.0.contains_key(EFFORT) => {
+                let others = variables.0.iter().filter(|(name, _)| *name != EFFORT);
+                let others = Variables(others.map(|(name, value)| (name.clone(), value.clone())).collect());
+                self.render_best(messages, tools, &others)
+            }
+            rendered => rendered,
+        }
     }
 
     /// Renders the arrangement that shows most of what was said: templates leave out what they do not expect.
@@ -181,7 +213,11 @@ impl ChatTemplate {
         let thought_end = self.thinking.as_ref().map(Thinking::close);
         let mut refusal = None;
         let mut best: Option<(usize, String)> = None;
+        let began = Instant::now();
         for arrangement in arrangements(messages) {
+            if began.elapsed() > MAX_ARRANGING && (best.is_some() || refusal.is_some()) {
+                break;
+            }
             match self.render_once(&arrangement, tools, way, variables) {
                 Ok(text) => {
                     let n_missing = n_missing(messages, thought_end, &text);
@@ -236,17 +272,9 @@ impl ChatTemplate {
         if self.adds_bos && !self.bos.is_empty() && !text.starts_with(&self.bos) {
             segments.push(Segment { text: self.bos.clone(), is_trusted: true });
         }
-        let mut push = |text: &str, is_trusted: bool| {
-            if !text.is_empty() {
-                segments.push(Segment { text: text.to_owned(), is_trusted });
-            }
-        };
-        for (i, part) in text.split(PLAIN[0]).enumerate() {
-            // Why no further than the name: a template may have cut off the mark behind it.
-            let name = if i == 0 { None } else { self.controls.as_ref().and_then(|controls| controls.find(part)) };
-            let (name, rest) = part.split_at(name.filter(|name| name.start() == 0).map_or(0, |name| name.end()));
-            push(name, false);
-            push(&rest.replace(PLAIN[1], ""), true);
+        match &self.controls {
+            Some(controls) => controls.segments(text, &mut segments),
+            None => segments.push(Segment { text: text.to_owned(), is_trusted: true }),
         }
         segments
     }
@@ -448,9 +476,13 @@ mod tests {
             text(&template(Some(strict)).render(&messages, &[], &Variables::default()).expect("renders")),
             "[user:s\n\na\n\nb]"
         );
-        let refused = template(Some("{{ raise_exception('never') }}"))
-            .render(&messages, &[], &Variables::default())
-            .expect_err("refused");
-        assert!(refused.to_string().ends_with("never"), "{refused}");
+        let twice =
+            "{% if messages | length > 2 %}{{ raise_exception('too many') }}{% endif %}{{ messages[0].content }}";
+        let messages = [Message::text(Role::User, "a"), Message::text(Role::Assistant, "b"), messages[1].clone()];
+        let refused = template(Some(twice)).render(&messages, &[], &Variables::default()).expect_err("refused");
+        assert!(refused.to_string().ends_with("too many"), "{refused}");
+        // Of no use with any conversation.
+        let never = ChatTemplate::new(Some("{{ raise_exception('never') }}"), ("", ""), false, std::iter::empty());
+        assert!(matches!(never, Err(TemplateError::Useless(why)) if why == "never"));
     }
 }

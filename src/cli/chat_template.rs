@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+
 use super::UsageError;
 use crate::chat::{ChatTemplate, Templates, ToolSupport};
 use crate::config::ServeArgs;
@@ -38,7 +40,7 @@ pub(super) fn templates(args: &ServeArgs, own: Own<'_>, vocab: &Vocab) -> anyhow
             let source = std::fs::read_to_string(path).map_err(|e| complain(e.to_string()))?;
             compiled(Some(&source)).map_err(|e| complain(e.to_string()))?
         }
-        None => compiled(own.usual)?,
+        None => compiled(own.usual).context("another template can be given by --chat-template FILE")?,
     };
     if let Some(taught) = taught {
         return Ok(Templates::new(usual.with_tools(taught), None, vocab));

@@ -7,6 +7,7 @@ use super::job::{EngineError, Event, FinishReason};
 use super::sampling::{Counts, Drawn, TokenLogprobs};
 use super::sequence::{Next, Resident, Taken, Task};
 use crate::grammar::{Mask, Matcher, TokenId, Verdict, Vocab};
+use crate::guard::Stage;
 use crate::telemetry::metrics::METRICS;
 
 /// A sequence whose prompt is in the cache.
@@ -33,6 +34,8 @@ pub(super) struct Decoding {
     close_check_at: usize,
     /// Whether that look is due.
     is_unchecked: bool,
+    /// Looks, one after the other, that found no ending.
+    n_misses: usize,
 }
 
 /// A token that waits to be told.
@@ -51,6 +54,8 @@ pub(super) struct Ending {
 
 /// How often one answer may step back: enough for every dead end seen, few enough to end.
 const MAX_BACKS: usize = 512;
+/// Looks that find no ending before what was held back for them is told.
+const MAX_MISSES: usize = 4;
 
 impl Decoding {
     /// Begins an answer: the prompt has its first `n_fed` cells.
@@ -70,6 +75,7 @@ impl Decoding {
             n_backs: 0,
             close_check_at: usize::MAX,
             is_unchecked: false,
+            n_misses: 0,
         }
     }
 
@@ -163,7 +169,13 @@ impl Decoding {
         }
         let n_left = self.n_room(n_ctx);
         let found = self.task.matcher.as_ref().and_then(|m| Some((m.closing_step()?, m.closing_tokens()?.len())));
+        self.n_misses = if found.is_none() { self.n_misses + 1 } else { 0 };
         if found.is_none() {
+            if self.n_misses <= MAX_MISSES {
+                // Why nothing is told: what comes next may cost more than there is, and an ending is known from further back.
+                self.close_check_at = n_left.saturating_sub(1);
+                return None;
+            }
             // Where no ending is known the answer goes on, and may be cut off; looking takes time, and nothing may come of it.
             self.close_check_at = n_left - (n_left / 16).max(1).min(n_left);
         }
@@ -252,9 +264,16 @@ impl Decoding {
     /// Ends the thinking that takes longer than it may.
     fn end_thinking(&mut self, n_ctx: usize) {
         let n_generated = self.tokens.len() - self.task.job.prompt.len();
-        let Some(limit) = self.task.job.thinking.take_if(|limit| n_generated >= limit.n_tokens) else { return };
         let n_room = self.n_room(n_ctx);
-        let Some(matcher) = self.task.matcher.as_mut().filter(|matcher| matcher.is_in_preamble()) else { return };
+        let is_over = self.task.job.thinking.as_ref().is_some_and(|limit| n_generated >= limit.n_tokens);
+        let Some(matcher) = self.task.matcher.as_mut().filter(|_| is_over) else { return };
+        let stage = matcher.stage();
+        // Why it stays till then: what opens a thought may be longer than the thought may be.
+        if stage == Some(Stage::Unclear) {
+            return;
+        }
+        let limit = self.task.job.thinking.take().filter(|_| stage == Some(Stage::Inside));
+        let Some(limit) = limit else { return };
         // Why asked first: a matcher that is given what it does not allow is of no more use. What stands behind the
         // thought may be no part of this grammar.
         let is_taken = |token: &&TokenId| {

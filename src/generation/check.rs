@@ -12,7 +12,7 @@ use super::prepare::read_tool;
 use super::{Generator, GeneratorOptions, Part, PrepareError, RequestTool};
 use crate::grammar::cfg::{Cfg, Judgement};
 use crate::grammar::{Compiler, GrammarError, INPUT, Report, examine};
-use crate::schema::{Document, Limits, SchemaError, Store};
+use crate::schema::{Document, ErrorKind, Limits, Pointer, SchemaError, Store};
 use crate::testing::{ExampleError, Options, Sampler, TestingError, Trial};
 use crate::tools::format::Otherwise;
 use crate::tools::{Tool, ToolChoice};
@@ -78,7 +78,11 @@ impl Generator {
             }
             subject.check(&this.compiler, *limits, store, examples.as_ref())
         };
-        self.off_thread("checking the schema", PART, work).await
+        let late = |time| {
+            let error = SchemaError::at(Pointer::default(), ErrorKind::OutOfTime(time));
+            PrepareError::Schema { part: Part::ResponseFormat(PART.to_owned()), error }
+        };
+        self.off_thread("checking the schema", late, work).await
     }
 }
 

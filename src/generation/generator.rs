@@ -12,7 +12,7 @@ use super::request::Request;
 use crate::chat::Templates;
 use crate::engine::{Busy, EngineHandle, Job};
 use crate::grammar::{Compiler, STACK_BYTES, TokenId, Vocab};
-use crate::schema::{ErrorKind, Limits, Pointer, SchemaError, Store};
+use crate::schema::{Limits, Store};
 use crate::tools::format::{Family, ToolFormat};
 
 /// How many times its budget of processor time a request is waited for.
@@ -128,15 +128,16 @@ impl Generator {
     /// # Errors
     /// With what is wrong with the request.
     pub async fn prepare(self: &Arc<Self>, request: Request) -> Result<Prepared, PrepareError> {
-        self.off_thread("preparing the request", "answer", move |this| prepare(request, &this.model())).await
+        self.off_thread("preparing the request", PrepareError::TooSlow, move |this| prepare(request, &this.model()))
+            .await
     }
 
-    /// Runs `work` on a thread of the pool, few at once, and waits as long as the budget allows. `what` is being done,
-    /// for the schema named `part`.
+    /// Runs `work` on a thread of the pool, few at once, and waits as long as the budget allows. `what` is being done;
+    /// `late` says that it took too long.
     pub(super) async fn off_thread<T: Send + 'static>(
         self: &Arc<Self>,
         what: &str,
-        part: &str,
+        late: impl FnOnce(Duration) -> PrepareError,
         work: impl FnOnce(&Self) -> Result<T, PrepareError> + Send + 'static,
     ) -> Result<T, PrepareError> {
         // Why: the budget is processor time, and beside other load that takes longer.
@@ -154,10 +155,7 @@ impl Generator {
         match tokio::time::timeout(time, result).await {
             Ok(Ok(Ok(done))) => done,
             Ok(Ok(Err(_)) | Err(_)) => Err(PrepareError::Grammar(format!("{what} panicked"))),
-            Err(_) => {
-                let error = SchemaError::at(Pointer::default(), ErrorKind::OutOfTime(time));
-                Err(PrepareError::Schema { part: super::Part::ResponseFormat(part.to_owned()), error })
-            }
+            Err(_) => Err(late(time)),
         }
     }
 

@@ -125,6 +125,9 @@ fn text(request: &Request, instructions: Instructions<'_>, model: &Model<'_>) ->
         tokens.extend(model.vocab.tokenize(&format!("\n{}\n\n", thinking.close()), true));
     }
     let is_behind_thought = thinking.is_some() && preamble.is_none() && !has_begun;
-    let format = Arc::clone(if is_own { &fitted.format } else { model.generic });
+    let format = if is_own { &fitted.format } else { model.generic };
+    // Why: where the model is told of another format, or of none, it may still write calls as it has learned to.
+    let learned = &model.templates.with_tools().format;
+    let format = if format.marker == learned.marker { Arc::clone(format) } else { Arc::new(format.shunning(learned)) };
     Ok(Text { tokens, preamble, thinking, is_behind_thought, format, wrapper: template.wrapper() })
 }

@@ -196,6 +196,11 @@ impl<'a> Emitter<'a> {
             && self.has_text(array.items)
         {
             let (wanted, item) = (self.value(wanted), self.value(array.items));
+            if let Some(max) = array.max.filter(|max| *max <= MAX_COUNTED_ITEMS) {
+                let first = self.containing(item, wanted, max, n);
+                self.rules.add(rule, vec![open, first, close]);
+                return;
+            }
             let before = self.rules.star(&[item, comma]);
             let after = self.rules.star(&[comma, item]);
             let mut symbols = vec![open, before, wanted];
@@ -239,6 +244,33 @@ impl<'a> Emitter<'a> {
             }
         }
         self.rules.add(rule, [&[open], rest.as_slice(), &[close]].concat());
+    }
+
+    /// At most `max` items of which `n` are wanted ones: none is taken that would leave too little room for those.
+    fn containing(&mut self, item: Symbol, wanted: Symbol, max: u64, n: u64) -> Symbol {
+        let comma = self.text(",");
+        let none = self.rules.choice(vec![Vec::new()]);
+        // What may follow, for each number of wanted ones that are still to come.
+        let mut rest: Vec<Option<Symbol>> = vec![Some(none)];
+        for left in 1..=max {
+            let is_last = left == max;
+            let comma = if is_last { Vec::new() } else { vec![comma] };
+            let following = |rest: &[Option<Symbol>], n: u64| rest.get(usize::try_from(n).ok()?).copied().flatten();
+            let next = (0..=n.min(left))
+                .map(|needed| {
+                    let mut ways = if needed == 0 { vec![Vec::new()] } else { Vec::new() };
+                    if let Some(next) = following(&rest, needed) {
+                        ways.push([comma.as_slice(), &[item, next]].concat());
+                    }
+                    if let Some(next) = needed.checked_sub(1).and_then(|needed| following(&rest, needed)) {
+                        ways.push([comma.as_slice(), &[wanted, next]].concat());
+                    }
+                    (!ways.is_empty()).then(|| self.rules.choice(ways))
+                })
+                .collect();
+            rest = next;
+        }
+        rest.into_iter().nth(usize::try_from(n).unwrap_or(usize::MAX)).flatten().unwrap_or(none)
     }
 
     fn object(&mut self, rule: RuleId, object: &Object) {

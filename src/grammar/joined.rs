@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::close::{self, Answer, PartsCloser};
 use super::piece::Piece;
-use super::spec::{ANSWER, Call, Spec, Texts};
+use super::spec::{ANSWER, Call, Prose, Spec, Texts};
 use crate::guard::{Frame, Opening, Places, Structured};
 
 /// The schemas of a spec with their names.
@@ -40,7 +40,9 @@ pub(super) fn places(spec: &Spec, pieces: &Pieces) -> Places {
         }
         _ => None,
     };
-    Places { preamble: spec.preamble.clone(), start, after, structure }
+    let only_first = spec.calls.as_ref().filter(|calls| calls.prose != Prose::Before && spec.around.0.is_empty());
+    let only_first = only_first.map(|calls| calls.lead.clone());
+    Places { preamble: spec.preamble.clone(), start, after, only_first, structure }
 }
 
 pub(super) fn endings(spec: &Spec, pieces: &Pieces) -> Answer {

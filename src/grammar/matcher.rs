@@ -168,11 +168,11 @@ impl Matcher {
         (*self.inner, self.work)
     }
 
-    /// Whether the answer is in its preamble.
+    /// Where in an answer with a preamble this is; nothing if there is none.
     #[must_use]
-    pub fn is_in_preamble(&self) -> bool {
-        let Some(closing) = &self.closing else { return false };
-        closing.answer.preamble().is_some_and(|preamble| preamble.stage(&closing.text) == Stage::Inside)
+    pub fn stage(&self) -> Option<Stage> {
+        let closing = self.closing.as_ref()?;
+        Some(closing.answer.preamble()?.stage(&closing.text))
     }
 
     /// The bytes of a short valid ending from here; `None` if none is known.

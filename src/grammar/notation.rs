@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::elements::{Written, alternatives, loosen};
+use super::elements::{Written, alternatives, loosen, outermost};
 use super::emit::emit_in;
 use super::lark::{NO_FORCING, write};
-use super::shape::{Shape, Shapes};
-use super::words::may_be_over_unseen;
+use super::shape::{Shape, ShapeId, Shapes};
+use super::words::{bare_key, may_be_over_unseen};
 use crate::guard::{Encoding, Notation};
+use crate::schema::pattern::Lang;
 use crate::schema::{ErrorKind, Pointer, SchemaError};
 
 /// Prepares shapes to be written so: keys may come in any order, strings have one spelling.
@@ -26,7 +27,42 @@ pub(super) fn prepare(shapes: &mut Shapes, notation: &Notation) -> Result<(), Sc
             return Err(SchemaError::at(at, ErrorKind::Other(why.to_owned())));
         }
     }
+    if !notation.quotes_keys(true) {
+        bare_keys_alone(shapes);
+    }
     Ok(())
+}
+
+/// Leaves the outermost objects no keys that would need quotes, so that endings are not looked for with them. Where those
+/// objects stand inside of others too, the grammar alone sees to that.
+fn bare_keys_alone(shapes: &mut Shapes) {
+    let outermost = outermost(shapes);
+    let is_inside = |id: ShapeId| {
+        let holds = |inner: &ShapeId| outermost.contains(inner);
+        match shapes.get(id) {
+            Shape::Object(object) => {
+                object.declared.iter().any(|property| holds(&property.shape))
+                    || object.open.iter().any(|open| holds(&open.shape))
+            }
+            Shape::Array(array) => {
+                array.prefix.iter().any(holds)
+                    || holds(&array.items)
+                    || array.contains.is_some_and(|(id, _)| holds(&id))
+            }
+            Shape::AnyOf(branches) => !outermost.contains(&id) && branches.iter().any(holds),
+            _ => false,
+        }
+    };
+    if shapes.ids().any(is_inside) {
+        return;
+    }
+    for id in outermost {
+        if let Shape::Object(object) = shapes.get_mut(id) {
+            for open in object.open.iter_mut().filter(|open| open.name.is_none()) {
+                open.keys = Lang::and(vec![open.keys.clone(), bare_key()]);
+            }
+        }
+    }
 }
 
 /// The grammar of arguments of these shapes; `None` if there are none at all.

@@ -3,10 +3,13 @@
 //! A shape allows at least what its schema allows. Where it allows more, the shape is marked *residual*: the guard
 //! holds the finished value against the canonical schema that the shape came from.
 
+use std::sync::Arc;
+
 use jsonschema::canonical::CanonicalSchema;
 
 use super::Spellings;
 use super::spelling::Spelling;
+use crate::guard::Supply;
 use crate::schema::pattern::Lang;
 
 /// An index into [`Shapes`].
@@ -73,6 +76,8 @@ pub(super) struct Array {
     pub(super) is_unique: bool,
     /// At least so many items must have this shape.
     pub(super) contains: Option<(ShapeId, u64)>,
+    /// What there is for each place, where items must differ and some place has few values.
+    pub(super) supply: Option<Arc<Supply>>,
 }
 
 /// An object: the declared keys in their order, then open ones.

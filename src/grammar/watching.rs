@@ -193,6 +193,7 @@ impl Builder<'_> {
 
     fn array(&mut self, array: &Array, watch: &mut Watch) {
         watch.is_unique = array.is_unique;
+        watch.supply = array.supply.clone().filter(|supply| !supply.prefix.is_empty());
         watch.items_count = counts(array);
         watch.prefix = array.prefix.iter().map(|item| self.of(*item)).collect();
         watch.items = self.of(array.items);

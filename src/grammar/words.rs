@@ -92,7 +92,7 @@ impl Emitter<'_> {
         let colon = notation.colon(is_outermost);
         let mut ways = Vec::new();
         if is_outermost || notation.bare_keys {
-            let bare = Lang::and(vec![lang.clone(), Lang::repeat(bare_char(), 1, None)]);
+            let bare = Lang::and(vec![lang.clone(), bare_key()]);
             ways.push(vec![self.rules.terminal(Terminal::String(bare, Spelling::Raw, colon))]);
         }
         if notation.quotes_keys(is_outermost) {
@@ -117,12 +117,12 @@ fn in_python(word: &str) -> Option<&'static str> {
     }
 }
 
-/// A character of a key without quotes.
-fn bare_char() -> Lang {
+/// The keys that can stand without quotes.
+pub(super) fn bare_key() -> Lang {
     let ends = |c: &char| c.is_ascii() && Notation::ends_bare(*c as u8);
     let mut ranges = vec![('\u{80}', '\u{D7FF}'), ('\u{E000}', char::MAX)];
     ranges.extend(('\0'..'\u{80}').filter(|c| !ends(c)).map(|c| (c, c)));
-    Lang::class(ranges)
+    Lang::repeat(Lang::class(ranges), 1, None)
 }
 
 /// Whether a control token may follow a terminal that is over without looking so.

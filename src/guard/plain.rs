@@ -27,8 +27,14 @@ pub(crate) fn write_plain(value: &Value, out: &mut String) {
         }
         Value::Number(number) if !number.is_i64() && !number.is_u64() => {
             let float = number.as_f64().unwrap_or(f64::NAN);
-            let is_whole = float.fract() == 0.0 && float.abs() < 1e18;
-            out.push_str(&if is_whole { format!("{float:.0}").replace("-0", "0") } else { number.to_string() });
+            // Why so far: beyond that no number is an integer to the parser.
+            let is_whole =
+                float.fract() == 0.0 && (-9_223_372_036_854_775_808.0..18_446_744_073_709_551_616.0).contains(&float);
+            out.push_str(&match is_whole {
+                true if float == 0.0 => "0".to_owned(),
+                true => format!("{float:.0}"),
+                false => number.to_string(),
+            });
         }
         scalar => out.push_str(&scalar.to_string()),
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Check;
+use super::{Check, Supply};
 
 /// An index into [`Watches`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,8 @@ pub struct Watch {
     pub check: Option<Arc<Check>>,
     /// No two items may be equal.
     pub is_unique: bool,
+    /// What there is for the items then, where places have values of their own, and few.
+    pub supply: Option<Arc<Supply>>,
     /// Fewest and most items.
     pub items_count: Option<(u64, Option<u64>)>,
     /// Keys that must be there when the object ends.

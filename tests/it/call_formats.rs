@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use drawplate::chat::SplitOptions;
 use drawplate::grammar::cfg::Cfg;
-use drawplate::grammar::{Budget, Compiler, Style, Verdict, Vocab, VocabToken};
+use drawplate::grammar::{Budget, Compiler, Prose, Style, Verdict, Vocab, VocabToken};
 use drawplate::guard::Preamble;
 use drawplate::schema::pattern::Lang;
 use drawplate::schema::{Document, Limits as SchemaLimits};
@@ -281,6 +281,56 @@ fn a_token_that_closes_a_value_and_begins_a_key_too_many_is_taken_back() {
         assert_eq!(matcher.accept(u32::from(*byte)).unwrap(), Verdict::Taken);
     }
     assert!(matcher.is_stopped() || matcher.is_accepting().unwrap());
+}
+
+/// Text that looks like a call is text where calls stand in place of text: nothing in it is vetoed, or held back.
+#[test]
+fn text_that_looks_like_a_call_is_text() {
+    let schema = json!({"type": "object", "properties": {"x": {"type": "integer"}}, "additionalProperties": false});
+    for (format, vocab) in
+        formats().iter().filter(|(format, _)| format.family.prose() == Prose::Instead && format.text.0.is_empty())
+    {
+        let parameters = Arc::new(Document::parse(schema.clone(), SchemaLimits::default()).unwrap());
+        let tools = [Tool { name: "f".into(), description: None, parameters, input: None }];
+        let call = ToolCall { id: "abc123xyz".into(), name: "f".into(), arguments: r#"{"x":1,"x":2,"y":3}"#.into() };
+        let looks = format.family.render_calls(&[call]);
+        let spec = format.spec(&tools, &ToolChoice::Auto, true, &Otherwise::Prose, None);
+        let compiled = Compiler::new(vocab, Budget::default()).unwrap().compile(&spec).unwrap();
+        let mut matcher = compiled.matcher();
+        for token in tokens_of(&format!("see {looks} and so on"), vocab) {
+            if vocab.bytes(token).is_empty() {
+                // No text holds a control token.
+                break;
+            }
+            assert_eq!(matcher.accept(token).unwrap(), Verdict::Taken, "{}: {looks}", format.family.name);
+            assert_eq!(matcher.n_unsettled(), 0, "{}: {looks}", format.family.name);
+        }
+    }
+}
+
+/// Where the model is told of another format than it has learned, free text holds no calls in that either.
+#[test]
+fn calls_in_the_format_that_was_learned_are_shunned() {
+    let family = |name: &str| Family::all().iter().find(|known| known.name == name).unwrap();
+    for (learned, text, is_taken) in [
+        ("command-r", "Action: ```json\n[\n    {\n        \"tool_name\": \"", false),
+        ("command-r", "Action: ```json\n[1]\n```", true),
+        ("olmo-3", "well <function_calls>", false),
+        ("dots", "well <dots_function_call>", false),
+        ("olmo-3", "well <function_call", true),
+    ] {
+        let (taught, vocab) = format_of(family("hermes"), Vec::new());
+        let learned = ToolFormat::new(Arc::clone(family(learned)), &vocab);
+        let format = taught.shunning(&learned);
+        let parameters = Arc::new(Document::parse(json!({"type": "object"}), SchemaLimits::default()).unwrap());
+        let tools = [Tool { name: "f".into(), description: None, parameters, input: None }];
+        for spec in [format.silence(None), format.spec(&tools, &ToolChoice::Auto, true, &Otherwise::Prose, None)] {
+            let compiled = Compiler::new(&vocab, Budget::default()).unwrap().compile(&spec).unwrap();
+            let mut matcher = compiled.matcher();
+            let taken = |token: u32| matches!(matcher.accept(token), Ok(Verdict::Taken));
+            assert_eq!(tokens_of(text, &vocab).into_iter().all(taken), is_taken, "{text}");
+        }
+    }
 }
 
 /// Where tokens run out in what closes a text or begins a call, nothing of that is shown.

@@ -55,6 +55,7 @@ fn cases() -> Vec<(Value, IsRight)> {
         (json!({"structured_outputs": {"json": schema()}}), is_ok),
         (json!({"structured_outputs": {"json_object": true}}), is_object),
         (json!({"response_format": {"type": "json_object", "schema": schema()}}), is_ok),
+        (json!({"response_format": {"type": "json_object", "value": schema()}}), is_ok),
         (json!({"response_format": {"type": "json_schema", "schema": schema()}}), is_ok),
         (json!({"response_format": {"type": "json", "value": schema()}}), is_ok),
         (json!({"guided_regex": date}), is_date),
@@ -150,6 +151,16 @@ fn what_cannot_be_enforced_is_refused() {
         (json!({"guided_whitespace_pattern": " "}), "guided_whitespace_pattern", "not be enforced"),
         (json!({"guided_regex": "a", "guided_choice": ["a"]}), "guided_choice", "Only one of 'guided_regex'"),
         (json!({"guided_regex": "a", "response_format": {"type": "json_object"}}), "guided_regex", "Only one"),
+        (
+            json!({"response_format": {"type": "json_object", "pattern": "a"}}),
+            "response_format.pattern",
+            "is said by a 'schema'",
+        ),
+        (
+            json!({"response_format": {"type": "json_object", "grammar": "root ::= \"a\""}}),
+            "response_format.grammar",
+            "is said by a 'schema'",
+        ),
         (json!({"guided_regex": "a", "tools": tools}), "guided_regex", "beside 'tools'"),
         (json!({"format": 1}), "format", "'json' or a JSON Schema"),
     ] {

@@ -388,3 +388,19 @@ fn empty_texts_and_long_ones_compile_in_every_form() {
         }
     }
 }
+
+/// Keys that the schema demands and does not name are made up as each format can write them.
+#[test]
+fn keys_without_names_are_made_up() {
+    let open = json!({"type": "object", "minProperties": 3, "additionalProperties": {"type": "integer"}});
+    let beside = json!({"type": "object", "minProperties": 4, "properties": {"a": {"type": "null"}},
+        "patternProperties": {"^[ x-z]$": {"type": "object", "minProperties": 2}}, "additionalProperties": false});
+    for (format, vocab) in &formats() {
+        for schema in [&open, &beside] {
+            let case = case(format, vocab, schema).unwrap().unwrap();
+            let tokens = case.compiled.matcher().closing_tokens();
+            let tokens = tokens.unwrap_or_else(|| panic!("{}: no ending for {schema}", format.family.name));
+            case.is_valid(&tokens).unwrap();
+        }
+    }
+}

@@ -311,7 +311,7 @@ fn fields() -> Vec<Case> {
                 with(json!({"messages": [user, call, user]})),
                 "",
                 "messages",
-                "did not have response messages: call_x",
+                "did not have response messages: call_x (messages[1])",
             )
         },
         case(

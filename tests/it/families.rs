@@ -14,7 +14,9 @@ use serde_json::Value;
 
 use super::templates;
 use super::triangle::triangle;
-use crate::support::formats::{encodings, format_of, formats, take_apart, take_apart_by, tokens_of};
+use crate::support::formats::{
+    encodings, format_of, take_apart, take_apart_by, tokens_of, unknown_templates, usual_formats,
+};
 
 /// What a family's folder says. Texts name control tokens as its templates do.
 #[derive(Debug, Deserialize)]
@@ -131,7 +133,7 @@ fn read(
 fn families_take_and_refuse_what_their_fixtures_say() {
     let tools = tools();
     let mut wrong = Vec::new();
-    for (format, vocab) in formats() {
+    for (format, vocab) in usual_formats() {
         let family = &format.family;
         let fixture = fixture(family);
         assert!(fixture.accepted.len() > 1 && fixture.refused.len() > 3, "{}: too few cases", family.name);
@@ -199,54 +201,7 @@ fn families_are_known_by_their_templates_which_write_what_their_masks_take() {
 /// A model that nobody knows: how its template writes calls is read off it, and so are they.
 #[test]
 fn unknown_formats_are_read_off_templates() {
-    let template = |begin: &str, call: &str, between: &str, end: &str| {
-        format!(
-            "{{% if tools %}}<|tools|>{{{{ tools | tojson }}}}<|end|>{{% endif %}}{{% for m in messages %}}<|{{{{ m.role }}}}|>\
-             {{{{ m.content }}}}{{% if m.tool_calls %}}{begin}{{% for c in m.tool_calls %}}{call}{{% if not loop.last %}}\
-             {between}{{% endif %}}{{% endfor %}}{end}{{% endif %}}<|end|>{{% endfor %}}<|assistant|>"
-        )
-    };
-    let json = "{{ c.function.arguments | tojson if c.function.arguments is mapping else c.function.arguments }}";
-    let each = |element: &str| {
-        let value = "{{ v if v is string else v | tojson }}";
-        format!("{{% for k, v in c.function.arguments.items() %}}{}{{% endfor %}}", element.replace("$V", value))
-    };
-    let python = "{% for k, v in c.function.arguments.items() %}{{ k }}={% if v is string %}'{{ v }}'{% else %}\
-                  {{ v | tojson }}{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}";
-    let kind = "{{ 'true' if v is string else 'false' }}";
-    for (begin, call, between, end) in [
-        ("", format!("<fn name={{{{ c.function.name }}}}>{json}</fn>"), "\n", ""),
-        ("<do>", format!("{{{{ c.function.name }}}}: {json};"), "", "</do>"),
-        ("<do>\n", format!("<f {{{{ c.function.name }}}}>{}</f>", each("<{{ k }}>$V</>")), "\n", "\n</do>"),
-        ("", format!("<run>{{{{ c.function.name }}}}{}\n</run>", each("\n<k>{{ k }}</k>\n<v>$V</v>")), "", ""),
-        (
-            "<all>",
-            format!(
-                "<f n=\"{{{{ c.function.name }}}}\">{}</f>",
-                each(&format!("<p n=\"{{{{ k }}}}\" text=\"{kind}\">$V</p>"))
-            ),
-            "",
-            "</all>",
-        ),
-        ("<py>[", format!("{{{{ c.function.name }}}}({python})"), ", ", "]</py>"),
-        // As Hunyuan 4's, whose tags end in a word of the model's own, and Pangu's.
-        (
-            "<tool_calls:6124c78e>",
-            format!(
-                "<tool_call:6124c78e>{{{{ c.function.name }}}}{}</tool_call:6124c78e>",
-                each("<arg_key:6124c78e>{{ k }}</arg_key:6124c78e><arg_value:6124c78e>$V</arg_value:6124c78e>")
-            ),
-            "",
-            "</tool_calls:6124c78e>",
-        ),
-        (
-            "[unused11][",
-            format!("{{{{ '{{\"name\": \"' }}}}{{{{ c.function.name }}}}\", \"arguments\": {json}{{{{ '}}' }}}}"),
-            ", ",
-            "][unused12]",
-        ),
-    ] {
-        let source = template(begin, &call, between, end);
+    for source in unknown_templates() {
         let template = ChatTemplate::new(Some(&source), ("<s>", "</s>"), false, std::iter::empty()).unwrap();
         assert_eq!(template.tools().found, Found::Inferred, "{source}: {:?}", template.tools());
         assert_eq!(triangle(&source), Some(Ok(())), "{source}: {:?}", template.tools());

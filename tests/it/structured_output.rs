@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::support::{Setup, TestServer, bound_body, chat_body};
 
@@ -198,5 +198,49 @@ fn keys_come_in_any_order_where_that_is_asked_for() {
         assert!(["first", "second", "third"].iter().all(|key| value.get(key).is_some()), "{value}");
         let keywords = answer.body["drawplate"]["enforcement"]["keywords"].as_array().unwrap();
         assert!(keywords.iter().any(|k| k["pointer"] == "/required" && k["fate"] == "mask"), "{keywords:?}");
+    }
+}
+
+/// One token may add a lot to what an answer still needs: a string that goes the longer of two ways, a long optional key.
+#[test]
+fn answers_end_valid_whatever_one_token_adds() {
+    let server = TestServer::start(Setup::default());
+    let key = "k".repeat(60);
+    let long = |n: usize| json!({"t": {"type": "string"}, "x": {"type": "string", "pattern": format!("^(n|[0-9a-f]{{{n}}})$")}});
+    for (properties, required, max_tokens) in [
+        (long(64), json!(["t", "x"]), 100),
+        (long(30), json!(["t", "x"]), 60),
+        (json!({"t": {"type": "string"}, key: {"type": "integer"}}), json!(["t"]), 90),
+    ] {
+        let schema =
+            json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+        for seed in 0..25 {
+            let answer = server.chat(&bound_body(schema.clone(), json!({"seed": seed, "max_tokens": max_tokens})));
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let value = serde_json::from_str(answer.content()).unwrap_or_else(|e| panic!("{e}: {}", answer.content()));
+            assert!(jsonschema::is_valid(&schema, &value), "{value}");
+        }
+    }
+}
+
+/// The same in a call whose arguments are elements in elements: a key brings twenty-five others, two tags each.
+#[test]
+fn calls_end_valid_whatever_one_element_adds() {
+    let server = TestServer::start(Setup { taught: Some("minimax-m3"), ..Setup::default() });
+    let numbers: Map<String, Value> = (0..25).map(|i| (format!("b{i}"), json!({"type": "integer"}))).collect();
+    let names: Vec<&String> = numbers.keys().collect();
+    let inner = json!({"type": "object", "properties": numbers, "required": names, "additionalProperties": false});
+    let schema = json!({"type": "object", "properties": {"t": {"type": "string", "maxLength": 30}, "u": {"type": "boolean"}, "o": inner},
+        "required": ["t", "u"], "additionalProperties": false});
+    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": schema}}]);
+    for seed in 0..20 {
+        let body = chat_body(
+            json!({"tools": tools, "tool_choice": "required", "parallel_tool_calls": false, "seed": seed, "max_tokens": 600}),
+        );
+        let answer = server.chat(&body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let arguments = &answer.body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
+        let value = serde_json::from_str(arguments.as_str().unwrap()).unwrap_or_else(|e| panic!("{e}: {arguments}"));
+        assert!(jsonschema::is_valid(&schema, &value), "{value}");
     }
 }

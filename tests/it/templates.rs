@@ -68,6 +68,29 @@ fn verdict(source: &str) -> Value {
             return format!("loses '{missing}'").into();
         }
     }
+    // What an editor of schemas writes, and a conversation that begins with a greeting.
+    let rich = json!({"type": "object", "$defs": {"d": {"type": "object", "properties": {"x": {"type": "number"}}}}, "properties": {
+        "a": {"type": "integer", "enum": [1, 2], "default": 1}, "b": {"type": ["string", "null"], "enum": ["x", null], "default": null},
+        "c": {"oneOf": [{"type": "string"}, {"type": "object", "properties": {"k": {"type": "boolean", "default": false}}}], "default": null},
+        "d": {"$ref": "#/$defs/d"}, "e": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}, "f": {"type": "array"},
+        "g": {"type": "object"}, "h": true, "i": {"const": 3}, "j": {"type": "object", "additionalProperties": {"type": "integer"}}}});
+    let parameters = Arc::new(Document::parse(rich, Limits::default()).unwrap());
+    let rich = Tool { name: "rich".into(), description: Some("takes a lot".into()), parameters, input: None };
+    let rich = if support.is_native() { vec![rich.definition()] } else { Vec::new() };
+    let greeted = [Message::text(Role::Assistant, "greeting text"), Message::text(Role::User, "first question")];
+    for (messages, tools, wanted) in [
+        (&plain[..], &rich[..], "second question"),
+        (&greeted, &[], "greeting text"),
+        (&greeted, &[], "first question"),
+    ] {
+        let rendered = template.render(messages, tools, &Variables::default());
+        let text = rendered.map(|segments| segments.into_iter().map(|segment| segment.text).collect::<String>());
+        match text {
+            Ok(text) if text.contains(wanted) => {}
+            Ok(_) => return format!("loses '{wanted}'").into(),
+            Err(error) => return format!("refused: {error}").into(),
+        }
+    }
     let family = &support.family;
     let shown = if support.shows_tools { "" } else { ", tools by prompt" };
     match support.found {

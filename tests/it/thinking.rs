@@ -145,6 +145,22 @@ fn thinking_ends_at_its_bound_and_the_answer_begins() {
     }
 }
 
+/// What opens a thought may take more tokens than the thought may have: it ends all the same.
+#[test]
+fn a_bound_below_what_opens_a_thought_is_kept() {
+    let server = server(BY_MODEL, &format!("<think>\n{}", "Hm. ".repeat(800)));
+    for max in 1..12 {
+        for body in [
+            bound_body(ok(), json!({"max_reasoning_tokens": max})),
+            chat_body(json!({"max_reasoning_tokens": max, "max_tokens": 300})),
+        ] {
+            let (reasoning, _, _, usage) = ask(&server, &body);
+            assert!(reasoning.ends_with("now the answer."), "{max}: {reasoning}");
+            assert!(usage["completion_tokens_details"]["reasoning_tokens"].as_u64().unwrap() < 80, "{max}: {usage}");
+        }
+    }
+}
+
 #[test]
 fn an_answer_that_runs_out_of_tokens_while_thinking_ends_valid() {
     for (template, opened) in [(BY_MODEL, "<think>\n"), (BY_PROMPT, "")] {

@@ -469,3 +469,23 @@ fn no_two_calls_have_the_same_id() {
         assert_eq!(ids.iter().filter(|id| **id == "abcdefgh1").count(), n_kept, "{}", answer.body);
     }
 }
+
+/// A conversation with calls may go on without tools: no marker of a call is told as text then.
+#[test]
+fn no_call_is_told_as_text_where_only_the_history_has_calls() {
+    let server = TestServer::start(Setup::scripted(&format!("Well. {CALL}")));
+    let history = json!([{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": [
+        {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\": \"Oslo\"}"}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "9"}, {"role": "user", "content": "q"}]);
+    let answer = server.chat(&chat_body(json!({"messages": history, "max_tokens": 100})));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(
+        answer.content().starts_with("Well. ") && !answer.content().contains("<tool_call>"),
+        "{}",
+        answer.content()
+    );
+    assert!(
+        server.chat(&chat_body(json!({"max_tokens": 100}))).content().contains("<tool_call>"),
+        "nothing is known of calls"
+    );
+}

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use drawplate::chat::SplitOptions;
 
-use crate::support::formats::{encodings, formats, take_apart, take_apart_by, wander};
+use crate::support::formats::{encodings, formats, inferred_formats, take_apart, take_apart_by, wander};
+use crate::support::schemas::sample;
 use crate::support::strategies::{object, schema};
 
 const N_CASES: u32 = 400;
@@ -106,7 +107,7 @@ fn walk(
 
 #[test]
 fn what_the_mask_takes_the_parser_reads() {
-    let formats = formats();
+    let formats: Vec<(ToolFormat, Vocab)> = formats().into_iter().chain(inferred_formats()).collect();
     let asked = std::env::var("DRAWPLATE_RANDOM_SCHEMAS").ok().and_then(|n| n.parse().ok());
     let config = Config {
         cases: asked.unwrap_or(N_CASES),
@@ -127,4 +128,44 @@ fn what_the_mask_takes_the_parser_reads() {
         })
     };
     runner.run(&strategy, walk).unwrap();
+}
+
+/// The tools that function calling is measured with (BFCL's, where MaskBench lies beside the checkout), all in one list, and
+/// each made to be called: its arguments are valid.
+#[test]
+fn every_tool_of_bfcl_is_called_with_valid_arguments() {
+    let read = |(name, schema): (String, Value)| {
+        let document = Document::parse(schema, Limits::default()).ok().filter(|_| name.contains("BFCL"))?;
+        Some((name, Arc::new(document)))
+    };
+    let all: Vec<(String, Arc<Document>)> = sample(usize::MAX, 1).into_iter().filter_map(read).collect();
+    if all.is_empty() {
+        eprintln!("skipped: MaskBench is not beside the checkout");
+        return;
+    }
+    let tool = |(i, (_, document)): (usize, &(String, Arc<Document>))| Tool {
+        name: format!("tool_{i}"),
+        description: None,
+        parameters: Arc::clone(document),
+        input: None,
+    };
+    let tools: Vec<Tool> = all.iter().enumerate().map(tool).collect();
+    assert!(tools.len() >= 500, "only {} tools", tools.len());
+    let (format, vocab) = formats().into_iter().next().expect("the generic format");
+    let compiler = Compiler::new(&vocab, Budget::default()).expect("a vocabulary");
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for (tool, (name, document)) in tools.iter().zip(&all) {
+        let choice = ToolChoice::Named(tool.name.clone());
+        let spec = format.spec(&tools, &choice, false, &Otherwise::Prose, None);
+        let compiled = compiler.compile(&spec).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut matcher = compiled.matcher();
+        let n_tokens = rng.random_range(0..200);
+        let mut tokens = wander(&mut matcher, &vocab, n_tokens, &mut rng);
+        tokens.extend(matcher.closing_tokens().unwrap_or_else(|| panic!("{name}: no ending")));
+        let options = SplitOptions { format: Some(Arc::new(format.clone())), ..SplitOptions::default() };
+        let said = take_apart(&tokens, &vocab, &options);
+        let [call] = said.calls.as_slice() else { panic!("{name}: {said:?}") };
+        let judged = Check::of(document).expect("a schema").judge(&call.arguments);
+        assert!(call.name == tool.name && judged.is_ok(), "{name}: {judged:?}: {said:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use drawplate::chat::{Said, Split, SplitOptions};
+use drawplate::chat::{ChatTemplate, Said, Split, SplitOptions};
 use drawplate::grammar::{Compiled, Matcher, Tokenizer, Verdict, Vocab, VocabToken};
 use drawplate::guard::Encoding;
 use drawplate::tools::Tool;
@@ -11,12 +11,26 @@ use drawplate::tools::format::{self, Family, ToolFormat};
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+/// Control tokens of every vocabulary here.
+const USUAL: [&str; 4] = ["<think>", "</think>", "<|end|>", "<|start|>"];
+
 /// The families' formats, and answers in them: each with a vocabulary in which the family's tags are single tokens, and
 /// with one in which they are text.
 pub(crate) fn formats() -> Vec<(ToolFormat, Vocab)> {
+    formats_with(|family| tags(&texts_of(family), true).into_iter().chain(tags_of(family)).collect())
+}
+
+/// The same, where tokens are what looks like them in models of all kinds: `<|tag|>`, and not `<tag>`.
+pub(crate) fn usual_formats() -> Vec<(ToolFormat, Vocab)> {
+    formats_with(tags_of)
+}
+
+fn formats_with(tags_of: impl Fn(&Family) -> Vec<String>) -> Vec<(ToolFormat, Vocab)> {
     let mut formats = Vec::new();
     for family in Family::all() {
-        for controls in [Vec::new(), tags_of(family)] {
+        for mut controls in [Vec::new(), tags_of(family)] {
+            controls.sort();
+            controls.dedup();
             if controls.is_empty() && !family.text.1.is_empty() {
                 // Only as a token does a tag end text.
                 continue;
@@ -27,11 +41,77 @@ pub(crate) fn formats() -> Vec<(ToolFormat, Vocab)> {
     formats
 }
 
+/// Templates that nobody knows, each with a format of its own.
+pub(crate) fn unknown_templates() -> Vec<String> {
+    let template = |begin: &str, call: &str, between: &str, end: &str| {
+        format!(
+            "{{% if tools %}}<|tools|>{{{{ tools | tojson }}}}<|end|>{{% endif %}}{{% for m in messages %}}<|{{{{ m.role }}}}|>\
+             {{{{ m.content }}}}{{% if m.tool_calls %}}{begin}{{% for c in m.tool_calls %}}{call}{{% if not loop.last %}}\
+             {between}{{% endif %}}{{% endfor %}}{end}{{% endif %}}<|end|>{{% endfor %}}<|assistant|>"
+        )
+    };
+    let json = "{{ c.function.arguments | tojson if c.function.arguments is mapping else c.function.arguments }}";
+    let each = |element: &str| {
+        let value = "{{ v if v is string else v | tojson }}";
+        format!("{{% for k, v in c.function.arguments.items() %}}{}{{% endfor %}}", element.replace("$V", value))
+    };
+    let python = "{% for k, v in c.function.arguments.items() %}{{ k }}={% if v is string %}'{{ v }}'{% else %}\
+                  {{ v | tojson }}{% endif %}{% if not loop.last %}, {% endif %}{% endfor %}";
+    let kind = "{{ 'true' if v is string else 'false' }}";
+    [
+        ("", format!("<fn name={{{{ c.function.name }}}}>{json}</fn>"), "\n", ""),
+        ("<do>", format!("{{{{ c.function.name }}}}: {json};"), "", "</do>"),
+        ("<do>\n", format!("<f {{{{ c.function.name }}}}>{}</f>", each("<{{ k }}>$V</>")), "\n", "\n</do>"),
+        ("", format!("<run>{{{{ c.function.name }}}}{}\n</run>", each("\n<k>{{ k }}</k>\n<v>$V</v>")), "", ""),
+        (
+            "<all>",
+            format!(
+                "<f n=\"{{{{ c.function.name }}}}\">{}</f>",
+                each(&format!("<p n=\"{{{{ k }}}}\" text=\"{kind}\">$V</p>"))
+            ),
+            "",
+            "</all>",
+        ),
+        ("<py>[", format!("{{{{ c.function.name }}}}({python})"), ", ", "]</py>"),
+        // As Hunyuan 4's, whose tags end in a word of the model's own, and Pangu's.
+        (
+            "<tool_calls:6124c78e>",
+            format!(
+                "<tool_call:6124c78e>{{{{ c.function.name }}}}{}</tool_call:6124c78e>",
+                each("<arg_key:6124c78e>{{ k }}</arg_key:6124c78e><arg_value:6124c78e>$V</arg_value:6124c78e>")
+            ),
+            "",
+            "</tool_calls:6124c78e>",
+        ),
+        (
+            "[unused11][",
+            format!("{{{{ '{{\"name\": \"' }}}}{{{{ c.function.name }}}}\", \"arguments\": {json}{{{{ '}}' }}}}"),
+            ", ",
+            "][unused12]",
+        ),
+    ]
+    .into_iter()
+    .map(|(begin, call, between, end)| template(begin, &call, between, end))
+    .collect()
+}
+
+/// The formats that are read off those, with both vocabularies.
+pub(crate) fn inferred_formats() -> Vec<(ToolFormat, Vocab)> {
+    let family = |source: String| {
+        let template = ChatTemplate::new(Some(&source), ("<s>", "</s>"), false, std::iter::empty()).unwrap();
+        Arc::clone(&template.tools().family)
+    };
+    let families = unknown_templates().into_iter().map(family);
+    families
+        .flat_map(|family| [format_of(&family, Vec::new()), format_of(&family, tags(&texts_of(&family), true))])
+        .collect()
+}
+
 /// A family's format with a vocabulary of bytes and these control tokens.
 pub(crate) fn format_of(family: &Arc<Family>, controls: Vec<String>) -> (ToolFormat, Vocab) {
     let mut tokens: Vec<VocabToken> = (0..=255u8).map(|byte| VocabToken::Text(vec![byte])).collect();
     tokens.push(VocabToken::Control("</s>".into()));
-    tokens.extend(["<think>", "</think>", "<|end|>", "<|start|>"].map(|name| VocabToken::Control(name.into())));
+    tokens.extend(USUAL.map(|name| VocabToken::Control(name.into())));
     tokens.extend(controls.into_iter().map(VocabToken::Control));
     let vocab = Vocab::new(tokens, vec![256], Arc::new(Bytes)).unwrap();
     (ToolFormat::new(Arc::clone(family), &vocab), vocab)
@@ -39,20 +119,22 @@ pub(crate) fn format_of(family: &Arc<Family>, controls: Vec<String>) -> (ToolFor
 
 /// The family's tags that are tokens in its models.
 pub(crate) fn tags_of(family: &Family) -> Vec<String> {
-    let none = String::new();
-    let texts = [
+    let quotes = family.notation.map(|name| name.notation(|mark| mark.as_bytes().to_vec()).quotes);
+    let marks = quotes.into_iter().flatten().filter(|quote| quote.is_raw).map(|quote| String::from_utf8(quote.mark));
+    tags(&texts_of(family), false).into_iter().chain(marks.map(Result::unwrap)).collect()
+}
+
+fn texts_of(family: &Family) -> [&str; 8] {
+    [
         &family.lead,
         &family.begin,
         &family.call,
-        family.parameter.as_ref().unwrap_or(&none),
+        family.parameter.as_deref().unwrap_or_default(),
         &family.between,
         &family.end,
         &family.text.0,
         &family.text.1,
-    ];
-    let quotes = family.notation.map(|name| name.notation(|mark| mark.as_bytes().to_vec()).quotes);
-    let marks = quotes.into_iter().flatten().filter(|quote| quote.is_raw).map(|quote| String::from_utf8(quote.mark));
-    tags(&texts.map(String::as_str)).into_iter().chain(marks.map(Result::unwrap)).collect()
+    ]
 }
 
 /// Tokens are bytes.
@@ -64,8 +146,8 @@ impl Tokenizer for Bytes {
     }
 }
 
-/// What looks like a control token in a family's texts.
-fn tags(texts: &[&str]) -> Vec<String> {
+/// What looks like a control token in a family's texts; with `is_wide`, every tag.
+fn tags(texts: &[&str], is_wide: bool) -> Vec<String> {
     let mut tags = Vec::new();
     for text in texts {
         for (open, close) in [
@@ -87,10 +169,16 @@ fn tags(texts: &[&str]) -> Vec<String> {
                 rest = &rest[at + n..];
             }
         }
-        let is_arg = |tag: &&str| tag.trim_start_matches('/').starts_with("arg_") || tag.contains(':');
-        let args = text.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| tag).filter(is_arg);
-        tags.extend(args.map(|tag| format!("<{tag}>")));
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "_:-|".contains(c);
+        let is_tag = |tag: &&str| {
+            let name = tag.trim_start_matches('/');
+            let is_usual = name.starts_with("arg_") || name.contains(':');
+            !name.is_empty() && !name.starts_with('|') && name.chars().all(is_name) && (is_wide || is_usual)
+        };
+        let words = text.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| tag).filter(is_tag);
+        tags.extend(words.map(|tag| format!("<{tag}>")));
     }
+    tags.retain(|tag| !USUAL.contains(&tag.as_str()));
     tags.sort();
     tags.dedup();
     tags

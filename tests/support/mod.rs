@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use drawplate::api::{ApiOptions, AppState, ModelInfo, router};
-use drawplate::chat::{ChatTemplate, Templates};
+use drawplate::chat::{ChatTemplate, Templates, ToolSupport};
 use drawplate::engine::{EngineHandle, EngineOptions, Event, FakeBackend, FakeMode, Job, Limits, Sampling, fake_vocab};
 use drawplate::generation::{Generator, GeneratorOptions};
 use drawplate::grammar::{Budget, Compiled, Compiler, Spec, TokenId, Vocab};
 use drawplate::registry::Registry;
 use drawplate::schema::Document;
+use drawplate::tools::format::Family;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -83,6 +84,8 @@ pub(crate) struct Setup {
     pub(crate) template: Option<&'static str>,
     /// The one for conversations with tools.
     pub(crate) tool_template: Option<&'static str>,
+    /// The format of calls that the prompt teaches, by its name.
+    pub(crate) taught: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -96,6 +99,7 @@ impl Default for Setup {
             generator: GeneratorOptions::default(),
             template: None,
             tool_template: None,
+            taught: None,
         }
     }
 }
@@ -118,14 +122,20 @@ impl TestServer {
         drawplate::telemetry::init("error", Default::default());
         let vocab = Arc::new(fake_vocab().unwrap());
         let backend_vocab = Arc::clone(&vocab);
-        let Setup { mode, limits, n_queue, step_time, api, generator, template, tool_template } = setup;
+        let Setup { mode, limits, n_queue, step_time, api, generator, template, tool_template, taught } = setup;
         let backend = move || Ok(FakeBackend::new(limits, mode, backend_vocab, step_time));
         let (engine, _) =
             EngineHandle::spawn(backend, Arc::clone(&vocab), EngineOptions { n_queue, ..EngineOptions::default() })
                 .unwrap();
         let compiled = |source| ChatTemplate::new(source, ("", "<|im_end|>"), false, vocab.control_names()).unwrap();
         let with_tools = tool_template.map(|source| compiled(Some(source)));
-        let templates = Templates::new(compiled(template), with_tools, &vocab);
+        let family = taught.map(|name| Family::all().iter().find(|family| family.name == name).cloned().unwrap());
+        let usual = compiled(template);
+        let usual = match family {
+            Some(family) => usual.with_tools(ToolSupport::taught(family)),
+            None => usual,
+        };
+        let templates = Templates::new(usual, with_tools, &vocab);
         Self::serve(engine, vocab, templates, api, generator, "fake")
     }
 

@@ -67,9 +67,17 @@ pub(super) fn read_response_format(item: &Item<'_>) -> Result<ResponseFormat, Fi
             }
         },
         // Source: llama-server and Together take a schema beside the type.
-        "json_object" if f.peek("json_schema").is_none() => {
-            f.get("schema").map_or(Ok(ResponseFormat::JsonObject), |schema| constraints::json(&schema))
-        }
+        // TGI calls it value.
+        "json_object" if f.peek("json_schema").is_none() => match given.first().map(Item::path) {
+            Some(path) if f.peek("schema").or_else(|| f.peek("value")).is_none() => {
+                let message = format!("Invalid '{path}': an answer of the type 'json_object' is said by a 'schema'.");
+                Err(FieldError::new(path, "invalid_value", message))
+            }
+            _ => f
+                .get("schema")
+                .or_else(|| f.get("value"))
+                .map_or(Ok(ResponseFormat::JsonObject), |schema| constraints::json(&schema)),
+        },
         "json" => constraints::json(&f.get("value").map_or_else(|| f.required("schema"), Ok)?),
         "regex" => constraints::regex(&f.get("value").map_or_else(|| f.required("pattern"), Ok)?),
         "grammar" => constraints::grammar(&f.get("value").map_or_else(|| f.required("grammar"), Ok)?),

@@ -1,5 +1,7 @@
 //! Why a request cannot be generated, and which part of it is at fault.
 
+use std::time::Duration;
+
 use crate::chat::TemplateError;
 use crate::schema::SchemaError;
 
@@ -75,6 +77,9 @@ pub enum PrepareError {
     /// The template refuses the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The prompt and the grammars of one request take too long.
+    #[error("preparing the request takes longer than {} s: it says too much in its messages, or in its tools and schemas", .0.as_secs())]
+    TooSlow(Duration),
     /// Others are being prepared for too long.
     #[error("too many requests are being prepared")]
     Busy,

@@ -188,7 +188,7 @@ fn spec(
 ) -> Option<Spec> {
     let layout = Layout { preamble, around: &format.text };
     match (tools, answer) {
-        ([], None) if !(request.tools.is_empty() && request.other_tools.is_empty()) => Some(format.silence(preamble)),
+        ([], None) if knows_calls(request) => Some(format.silence(preamble)),
         ([], None) if is_bounded || !layout.around.0.is_empty() => Some(layout.free()),
         ([], None) => None,
         ([], Some(Bound::Json(document))) => Some(layout.value(Arc::clone(document), request.style)),
@@ -205,6 +205,12 @@ fn spec(
             Some(Spec { style: request.style, ..spec })
         }
     }
+}
+
+/// Whether the model may think of calls: it was told of tools, or the conversation holds calls.
+fn knows_calls(request: &Request) -> bool {
+    let is_told = !(request.tools.is_empty() && request.other_tools.is_empty());
+    is_told || request.messages.iter().any(|message| !message.tool_calls.is_empty())
 }
 
 /// When thinking ends, and how, if the request bounds it.

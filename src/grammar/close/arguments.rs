@@ -34,7 +34,14 @@ impl Arguments {
             }
             Some(Encoding::Notation(notation)) => notation.quotes.iter().map(|quote| 2 * n_tokens(&quote.mark)).sum(),
         };
-        self.closer.longest(&n_tokens) + around
+        let each = |text: &[u8]| match self.encoding.as_deref() {
+            None => 0,
+            // Why: where elements stand in elements, each key and item is one, else the outermost keys alone.
+            Some(Encoding::Elements(keys)) if keys.levels.len() > 1 => count(text, b":,["),
+            Some(Encoding::Elements(_)) => 0,
+            Some(Encoding::Notation(_)) => count(text, b"\"") / 2,
+        };
+        self.closer.longest(|text| n_tokens(text) + each(text) * around) + around
     }
 
     /// The bytes that end `text`, which breaks off in arguments, and `tail`.
@@ -80,6 +87,10 @@ impl Arguments {
             is_it.then_some(rest)
         })
     }
+}
+
+fn count(text: &[u8], bytes: &[u8]) -> usize {
+    text.iter().filter(|byte| bytes.contains(byte)).count()
 }
 
 /// Arguments as JSON.

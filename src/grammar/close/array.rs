@@ -41,9 +41,20 @@ impl Completion<'_> {
             render(last, &mut start);
             let mut is_new = |ending: &Vec<u8>| {
                 let value = array.is_unique.then(|| plain(&[start.as_slice(), ending].concat())).flatten();
-                value.is_none_or(|value| values.insert(value))
+                value.is_none_or(|value| takes(array, &mut values, value, n_full))
             };
-            let mut closed = |shape| self.judged(shape, last, n_tries).into_iter().find(&mut is_new);
+            let few = array.supply.as_ref().and_then(|supply| supply.at(n_full));
+            let begun = few.into_iter().flat_map(|few| few.iter());
+            let begun =
+                begun.filter_map(|item| item.text.as_bytes().strip_prefix(start.as_slice())).map(<[u8]>::to_vec);
+            let begun: Vec<Vec<u8>> = begun.filter(|_| array.contains.is_none()).collect();
+            let mut closed = |shape| {
+                begun
+                    .iter()
+                    .find(|ending| is_new(ending))
+                    .cloned()
+                    .or_else(|| self.judged(shape, last, n_tries).into_iter().find(&mut is_new))
+            };
             match wanted.and_then(&mut closed) {
                 Some(closed) => (ending, n_wanted) = (closed, n_wanted + 1),
                 None => match closed(at(n_full)) {
@@ -145,13 +156,19 @@ impl More<'_> {
         let item = if array.is_unique {
             let n_missing = usize::try_from(array.min.saturating_sub(self.count())).unwrap_or(usize::MAX);
             let n = MAX_CANDIDATES + self.values.len() + n_missing.min(MAX_FRESH);
+            let few = array.supply.as_ref().and_then(|supply| supply.at(at)).filter(|_| wanted.is_none());
             let fresh = self.fresh.entry(shape).or_insert_with(|| {
-                let mut all = completion.judged(shape, &Part::Missing, n);
+                let mut all = match few {
+                    Some(few) => few.iter().map(|item| item.text.clone().into_bytes()).collect(),
+                    None => completion.judged(shape, &Part::Missing, n),
+                };
                 all.reverse();
                 all
             });
             let values = &mut self.values;
-            std::iter::from_fn(|| fresh.pop()).find(|text| plain(text).is_some_and(|value| values.insert(value)))
+            let is_taken = |text: &Vec<u8>| plain(text).is_some_and(|value| takes(array, values, value, at));
+            let found = fresh.iter().rposition(is_taken);
+            found.map(|i| fresh.remove(i))
         } else {
             completion.close(shape, &Part::Missing)
         };
@@ -160,6 +177,18 @@ impl More<'_> {
         self.n_wanted += u64::from(wanted.is_some());
         true
     }
+}
+
+/// Takes `value` as the item `at` of an array whose items must differ, if none is like it, and enough others are left.
+fn takes(array: &Array, values: &mut HashSet<String>, value: String, at: usize) -> bool {
+    if !values.insert(value.clone()) {
+        return false;
+    }
+    let lasts = array.supply.as_ref().is_none_or(|supply| supply.prefix.is_empty() || supply.lasts(values, at + 1, 0));
+    if !lasts {
+        values.remove(&value);
+    }
+    lasts
 }
 
 /// A finished item in the form in which equal values are the same.

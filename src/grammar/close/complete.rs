@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::numeral;
 use super::part::{Part, State, render};
 use super::scalar::Texts;
 use crate::grammar::lower::any_number;
@@ -33,6 +34,9 @@ pub(super) const MAX_EXTRAS: usize = 12;
 
 /// Characters that are counted while an ending is looked for; longer strings are not closed.
 const MAX_COUNTED: u32 = 20_000;
+
+/// Where the texts of any number are known by.
+const ANY_NUMBER: (ShapeId, usize) = (ShapeId(u32::MAX), 1);
 
 /// One search.
 pub(super) struct Completion<'a> {
@@ -80,7 +84,11 @@ impl<'a> Completion<'a> {
                 let check = Arc::clone(check);
                 let mut start = Vec::new();
                 render(part, &mut start);
-                let candidates = self.endings(id, part, MAX_CANDIDATES.max(n));
+                let mut candidates = self.endings(id, part, MAX_CANDIDATES.max(n));
+                if let (Part::Scalar { text, is_complete: false }, Some(origin)) = (part, self.shapes.origin(id)) {
+                    let endings = numeral::endings(text, origin);
+                    candidates.extend(endings.into_iter().filter(|ending| self.is_number(&[text, ending.as_slice()])));
+                }
                 let is_approved = |ending: &Vec<u8>| {
                     let text = [start.as_slice(), ending].concat();
                     std::str::from_utf8(&text).is_ok_and(|text| check.judge(text).is_ok())
@@ -120,10 +128,20 @@ impl<'a> Completion<'a> {
             },
             Shape::Number(patterns) => self.scalar((id, 0), part, n, || Texts::of_numbers(patterns)),
             Shape::AnyOf(branches) => {
-                let mut all: Vec<Vec<u8>> = branches.iter().flat_map(|branch| self.judged(*branch, part, n)).collect();
-                all.sort_by_key(Vec::len);
-                all.truncate(n);
-                all
+                let mut firsts: Vec<Vec<u8>> = Vec::new();
+                let mut others: Vec<Vec<u8>> = Vec::new();
+                for branch in branches {
+                    let mut endings = self.judged(*branch, part, n).into_iter();
+                    firsts.extend(endings.next());
+                    others.extend(endings);
+                }
+                others.sort_by_key(Vec::len);
+                // Why: a branch with many short endings must not hide the only one that will do.
+                others.truncate(n.saturating_sub(firsts.len()));
+                firsts.append(&mut others);
+                firsts.sort_by_key(Vec::len);
+                firsts.truncate(if n == 1 { 1 } else { firsts.len() });
+                firsts
             }
             Shape::Array(array) => match part {
                 Part::Missing => {
@@ -144,6 +162,11 @@ impl<'a> Completion<'a> {
 
     pub(super) fn texts(&mut self, key: (ShapeId, usize), make: impl FnOnce() -> Option<Texts>) -> Option<&mut Texts> {
         self.known.texts.entry(key).or_insert_with(make).as_mut()
+    }
+
+    /// Whether these bytes are a number in some spelling.
+    fn is_number(&mut self, bytes: &[&[u8]]) -> bool {
+        self.texts(ANY_NUMBER, || Texts::of_numbers(&[any_number()])).is_some_and(|texts| texts.holds(&bytes.concat()))
     }
 
     fn scalar(
@@ -171,6 +194,34 @@ impl<'a> Completion<'a> {
         found
     }
 
+    /// What is left of the text of a scalar behind the turn that adds most to it; nothing if nobody can say.
+    pub(super) fn dearest_turn(&mut self, id: ShapeId) -> Option<Vec<u8>> {
+        let shapes = self.shapes;
+        let is_there = match shapes.get(id) {
+            Shape::String(text) => {
+                self.texts((id, 0), || Texts::of_strings(&counted(text)?, shapes.spelling(&text.lang), "")).is_some()
+            }
+            Shape::Number(patterns) => self.texts((id, 0), || Texts::of_numbers(patterns)).is_some(),
+            _ => false,
+        };
+        self.turn_of(is_there, (id, 0))
+    }
+
+    /// The same for a key in `lang`.
+    pub(super) fn dearest_key(&mut self, key: (ShapeId, usize), lang: &Lang) -> Option<Vec<u8>> {
+        let spelling = self.shapes.key_spelling();
+        let is_there = self.texts(key, || Texts::of_strings(lang, spelling, ":")).is_some();
+        self.turn_of(is_there, key)
+    }
+
+    fn turn_of(&mut self, is_there: bool, key: (ShapeId, usize)) -> Option<Vec<u8>> {
+        let texts = self.known.texts.get_mut(&key).filter(|_| is_there)?.as_mut()?;
+        let turn = texts.dearest_turn();
+        let n_steps = texts.take_steps();
+        self.n_steps += n_steps / STEPS_OF_A_TEXT;
+        turn
+    }
+
     /// Any JSON value, closed as soon as can be.
     fn anything(&mut self, part: &Part<'_>) -> Option<Vec<u8>> {
         let own = |i: usize| (ShapeId(u32::MAX), i);
@@ -181,7 +232,7 @@ impl<'a> Completion<'a> {
                 self.scalar(own(0), part, 1, || Texts::of_strings(&Lang::all(), Spelling::Full, "")).pop()?
             }
             Part::Scalar { text: [b'-' | b'0'..=b'9', ..], .. } => {
-                self.scalar(own(1), part, 1, || Texts::of_numbers(&[any_number()])).pop()?
+                self.scalar(ANY_NUMBER, part, 1, || Texts::of_numbers(&[any_number()])).pop()?
             }
             Part::Scalar { .. } => {
                 let words = ["true".to_owned(), "false".to_owned(), "null".to_owned()];

@@ -11,6 +11,7 @@ mod array;
 mod choice;
 mod complete;
 mod input;
+mod numeral;
 mod object;
 mod part;
 mod parts;
@@ -52,7 +53,7 @@ impl Closer {
     }
 
     /// About how many tokens one more token can add to what closing takes.
-    pub(super) fn longest(&self, n_tokens: impl FnOnce(&[u8]) -> usize) -> usize {
+    pub(super) fn longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
         match self {
             Self::Value(closer) => closer.longest(n_tokens),
             Self::Input(_) => ASSUMED_LONGEST,

@@ -13,6 +13,10 @@ use crate::schema::pattern::Lang;
 const MAX_STEPS: usize = 60_000;
 /// How much longer than the shortest the other endings may be.
 const MAX_LONGER: usize = 6;
+/// Texts that are looked at because they are like others.
+const MAX_ALIKE: usize = 2000;
+/// Bytes of a token; longer ones are runs of one character.
+const MAX_TOKEN_BYTES: usize = 32;
 /// What building an automaton may cost.
 const MAX_FUEL: u64 = 4_000_000;
 
@@ -22,6 +26,8 @@ pub(in crate::grammar) struct Texts {
     regex: Regex,
     /// One byte of each class that the automaton tells apart, those that read best first.
     alphabet: Vec<u8>,
+    /// By such a byte, its class.
+    classes: HashMap<u8, Vec<u8>>,
     /// Steps taken since somebody asked.
     n_steps: usize,
 }
@@ -48,18 +54,21 @@ impl Texts {
     }
 
     fn new(regex: Regex) -> Self {
-        let mut classes = HashSet::new();
+        let mut first_of = HashMap::new();
+        let mut classes: HashMap<u8, Vec<u8>> = HashMap::new();
         // Why 0 last of the digits, and capitals first: there is a year 0000 in RFC 3339, and a small z for UTC, but not
         // in every client's library.
         let plain = b"\"1234567890ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz@.-/:_";
-        let alphabet = plain
-            .iter()
-            .copied()
-            .chain(0x20..=0xFF)
-            .chain(0..0x20)
-            .filter(|byte| classes.insert(regex.alpha().map(*byte)))
-            .collect();
-        Self { regex, alphabet, n_steps: 0 }
+        let mut alphabet = Vec::new();
+        let mut seen = HashSet::new();
+        for byte in plain.iter().copied().chain(0x20..=0xFF).chain(0..0x20).filter(|byte| seen.insert(*byte)) {
+            let first = *first_of.entry(regex.alpha().map(byte)).or_insert(byte);
+            if first == byte {
+                alphabet.push(byte);
+            }
+            classes.entry(first).or_default().push(byte);
+        }
+        Self { regex, alphabet, classes, n_steps: 0 }
     }
 
     /// How many steps were taken since this was asked.
@@ -100,7 +109,7 @@ impl Texts {
         let initial = self.regex.initial_state();
         let state = self.regex.transition_bytes(initial, start);
         let steps = self.explore(state, n > 1);
-        let mut found = Vec::new();
+        let (mut found, mut others) = (Vec::new(), Vec::new());
         // Ordered by the length of the whole ending, then by when it was met, so that plain bytes come first.
         let mut queue = BinaryHeap::new();
         let mut met: Vec<(StateID, Vec<u8>)> = vec![(state, Vec::new())];
@@ -110,8 +119,11 @@ impl Texts {
         while let Some(Reverse((_, _, i))) = queue.pop() {
             let (state, ending) = met[i].clone();
             let Some(way) = steps.get(&state) else { continue };
-            if way.is_accepting && is_wanted(&ending) {
-                found.push(ending.clone());
+            if way.is_accepting {
+                if is_wanted(&ending) {
+                    found.push(ending.clone());
+                }
+                others.push(ending.clone());
             }
             if found.len() >= n || met.len() > MAX_STEPS {
                 break;
@@ -124,11 +136,85 @@ impl Texts {
             }
         }
         self.n_steps += met.len();
+        let mut n_tries = 0;
+        for ending in others {
+            for other in self.alike(&ending).take(MAX_ALIKE - n_tries) {
+                if found.len() >= n {
+                    break;
+                }
+                n_tries += 1;
+                if is_wanted(&other) {
+                    found.push(other);
+                }
+            }
+        }
+        self.n_steps += n_tries;
         found
+    }
+
+    /// The texts that the automaton does not tell from this one, their last bytes changing first.
+    fn alike<'t>(&'t self, text: &'t [u8]) -> impl Iterator<Item = Vec<u8>> + 't {
+        let class = |byte: &u8| self.classes.get(byte).map_or(&[][..], Vec::as_slice);
+        let n = text.iter().fold(1_usize, |n, byte| n.saturating_mul(class(byte).len().max(1)));
+        (1..n).map(move |number| {
+            let mut rest = number;
+            let mut other = text.to_vec();
+            for byte in other.iter_mut().rev() {
+                let class = class(byte);
+                if rest > 0 && class.len() > 1 {
+                    (*byte, rest) = (class[rest % class.len()], rest / class.len());
+                }
+            }
+            other
+        })
+    }
+
+    /// What the shortest ending is behind the turn that makes it longest, of those that a token can take; nothing if there
+    /// are too many states to look at.
+    pub(super) fn dearest_turn(&mut self) -> Option<Vec<u8>> {
+        let n_steps_before = self.n_steps;
+        let start = self.regex.initial_state();
+        let ways = self.explore_to(start, usize::MAX);
+        if self.n_steps - n_steps_before > MAX_STEPS {
+            return None;
+        }
+        // For each state the longest distance to an end that a token may lead to, and where.
+        let mut furthest: HashMap<StateID, (usize, StateID)> =
+            ways.iter().map(|(state, way)| (*state, (way.distance, *state))).collect();
+        for _ in 0..MAX_TOKEN_BYTES {
+            let mut changes = Vec::new();
+            for (state, way) in &ways {
+                let best = way.edges.iter().filter_map(|(_, next)| furthest.get(next)).max_by_key(|(far, _)| *far);
+                changes.extend(best.filter(|best| best.0 > furthest[state].0).map(|best| (*state, *best)));
+            }
+            self.n_steps += ways.len();
+            if changes.is_empty() {
+                break;
+            }
+            furthest.extend(changes);
+        }
+        let rise = |(state, (far, _)): &(&StateID, &(usize, StateID))| far - ways[state].distance;
+        let Some((_, (far, turn))) = furthest.iter().max_by_key(rise).filter(|most| rise(most) > 0) else {
+            return Some(Vec::new());
+        };
+        let (mut state, mut text) = (*turn, Vec::with_capacity(*far));
+        while let Some(way) = ways.get(&state).filter(|way| way.distance > 0) {
+            let is_nearer = |(_, next): &&(u8, StateID)| ways.get(next).is_some_and(|it| it.distance < way.distance);
+            let (byte, next) = way.edges.iter().find(is_nearer)?;
+            text.push(*byte);
+            state = *next;
+        }
+        Some(text)
     }
 
     /// The states within reach, each with how far it is to an end. With `all`, goes on behind the nearest end.
     fn explore(&mut self, start: StateID, all: bool) -> HashMap<StateID, Way> {
+        // Why: endings a little longer than the shortest are enough to choose from.
+        self.explore_to(start, if all { MAX_LONGER } else { 0 })
+    }
+
+    /// The same, up to so many bytes behind the nearest end.
+    fn explore_to(&mut self, start: StateID, n_longer: usize) -> HashMap<StateID, Way> {
         let mut ways: HashMap<StateID, Way> = HashMap::new();
         let mut backwards: HashMap<StateID, Vec<StateID>> = HashMap::new();
         let mut ends = VecDeque::new();
@@ -142,8 +228,7 @@ impl Texts {
             let is_accepting = self.regex.is_accepting(state);
             if is_accepting {
                 ends.push_back(state);
-                // Why: endings a little longer than the shortest are enough to choose from.
-                max_depth = max_depth.min(depth + if all { MAX_LONGER } else { 0 });
+                max_depth = max_depth.min(depth.saturating_add(n_longer));
             }
             let mut edges = Vec::new();
             for byte in &self.alphabet {

@@ -49,17 +49,17 @@ impl ValueCloser {
         })
     }
 
-    /// About how many tokens one more token can add to what closing takes.
-    pub(super) fn longest(&self, n_tokens: impl FnOnce(&[u8]) -> usize) -> usize {
+    /// About how many tokens one more token can add to what closing takes; `n_tokens` says how many a text takes.
+    pub(super) fn longest(&self, n_tokens: impl Fn(&[u8]) -> usize) -> usize {
         *self.longest.get_or_init(|| {
             if self.shapes.len() > MAX_LOOKED_AT {
                 return ASSUMED_LONGEST;
             }
             self.with_known(|known| {
                 let mut completion = Completion::new(&self.shapes, self.checks(), known);
-                let longest = addition::longest(&self.shapes, &mut completion);
+                let dearest = addition::dearest(&self.shapes, &mut completion, n_tokens);
                 // Why more: in its context a text may be cut into other tokens than alone.
-                longest.map_or(ASSUMED_LONGEST, |text| n_tokens(&text) * 5 / 4 + 6)
+                dearest.map_or(ASSUMED_LONGEST, |n| n * 5 / 4 + 6)
             })
         })
     }

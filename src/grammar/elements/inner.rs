@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::forms::Forms;
 use super::write::{Emitter, Key};
-use crate::grammar::emit::{counted, keys};
+use crate::grammar::emit::{MAX_COUNTED_ITEMS, counted, keys};
 use crate::grammar::shape::{Array, Object, Shape, ShapeId};
 use crate::guard::{Content, LevelId};
 use crate::schema::pattern::Lang;
@@ -79,6 +79,9 @@ impl Emitter<'_> {
             && self.has_text(array.items)
         {
             let (wanted, item) = (self.item(wanted, all)?, self.item(array.items, all)?);
+            if let Some(max) = array.max.filter(|max| *max <= MAX_COUNTED_ITEMS) {
+                return Ok(self.containing(&item, &wanted, max, n));
+            }
             let again = format!(" ({item}* {wanted}){{{},{}}}", n - 1, n - 1);
             return Ok(format!("{item}* {wanted}{} {item}*", if n > 1 { again } else { String::new() }));
         }
@@ -107,6 +110,26 @@ impl Emitter<'_> {
             rest = format!("p{name}");
         }
         Ok(if rest.is_empty() { NOTHING.to_owned() } else { rest })
+    }
+
+    /// At most `max` items of which `n` are wanted ones: none is taken that would leave too little room for those.
+    fn containing(&mut self, item: &str, wanted: &str, max: u64, n: u64) -> String {
+        let name = self.n_steps;
+        self.n_steps += 1;
+        let _ = writeln!(self.out.text, "i{name}: {item}\nw{name}: {wanted}");
+        for left in 1..=max {
+            for needed in 1..=n.min(left) {
+                let next = |left: u64, needed: u64| match needed {
+                    0 => format!("i{name}{{0,{left}}}"),
+                    _ => format!("c{name}_{left}_{needed}"),
+                };
+                let other =
+                    if left > needed { format!(" | i{name} {}", next(left - 1, needed)) } else { String::new() };
+                let ways = format!("w{name} {}{other}", next(left - 1, needed - 1));
+                let _ = writeln!(self.out.text, "{}: {ways}", next(left, needed));
+            }
+        }
+        format!("c{name}_{max}_{n}")
     }
 
     /// The ways to write an item.

@@ -74,18 +74,22 @@ pub(in crate::grammar) fn loosen(shapes: &mut Shapes) {
 
 /// What the whole value may be.
 pub(in crate::grammar) fn alternatives(shapes: &Shapes) -> Vec<ShapeId> {
-    let (mut found, mut seen, mut open) = (Vec::new(), Vec::new(), vec![shapes.root]);
+    outermost(shapes).into_iter().filter(|id| !matches!(shapes.get(*id), Shape::AnyOf(_))).collect()
+}
+
+/// The shapes of the whole value, unions among them.
+pub(in crate::grammar) fn outermost(shapes: &Shapes) -> Vec<ShapeId> {
+    let (mut seen, mut open) = (Vec::new(), vec![shapes.root]);
     while let Some(id) = open.pop() {
         if seen.contains(&id) {
             continue;
         }
         seen.push(id);
-        match shapes.get(id) {
-            Shape::AnyOf(branches) => open.extend(branches.iter().rev()),
-            _ => found.push(id),
+        if let Shape::AnyOf(branches) = shapes.get(id) {
+            open.extend(branches.iter().rev());
         }
     }
-    found
+    seen
 }
 
 /// The grammar of arguments of these shapes; `None` if there are none at all.

@@ -1,15 +1,22 @@
 //! Arrays.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use jsonschema::canonical::{ArrayView, CanonicalSchema, CanonicalView, ContainsView, Distinctness};
 use serde_json::Number;
 
 use super::Lowering;
 use super::order::Sources;
 use crate::grammar::shape::{Array, Shape, ShapeId};
+use crate::guard::{Few, Supply};
 use crate::schema::SchemaError;
 
 /// More demanded items than this are only counted by the guard.
 const MAX_CONTAINED: u64 = 8;
+/// Places of their own, and values of each, that are looked at where no two may be equal.
+const MAX_PLACES: usize = 64;
+const MAX_FEW_IN_PLACES: usize = 256;
 
 impl<'a> Lowering<'a> {
     pub(super) fn array(
@@ -43,20 +50,40 @@ impl<'a> Lowering<'a> {
             let n = prefix.len() as u64;
             max = Some(max.map_or(n, |max| max.min(n)));
         }
-        let array = Array {
-            prefix,
-            items,
-            min: view.min_items.as_ref().map_or(0, count),
-            max,
-            is_unique: view.distinctness == Distinctness::AllDistinct,
-            contains,
-        };
+        let is_unique = view.distinctness == Distinctness::AllDistinct;
+        let min = view.min_items.as_ref().map_or(0, count);
+        let supply = is_unique.then(|| self.supply(&prefix, items, min)).flatten();
+        if let Some(few) = supply.as_ref().and_then(|supply| supply.items.as_ref()) {
+            let n = (prefix.len() + few.len()) as u64;
+            max = Some(max.map_or(n, |max| max.min(n)));
+        }
+        let is_too_little = supply.as_ref().is_some_and(|supply| !supply.lasts(&HashSet::new(), 0, 0));
+        let least = min.max(contains.map_or(0, |(_, n)| n));
+        if is_too_little || max.is_some_and(|max| max < least) {
+            self.shapes.set(id, Shape::Nothing);
+            return Ok(id);
+        }
+        let array = Array { prefix, items, min, max, is_unique, contains, supply: supply.map(Arc::new) };
         self.shapes.set(id, Shape::Array(array));
         Ok(if says_contains && view.distinctness != Distinctness::SomeRepeated {
             id
         } else {
             self.residual(id, schema)
         })
+    }
+
+    /// The values of items that must differ, where some place has few.
+    fn supply(&mut self, prefix: &[ShapeId], items: ShapeId, min: u64) -> Option<Supply> {
+        if prefix.len() > MAX_PLACES {
+            return None;
+        }
+        // Why fewer beside a prefix: then every value may be in every place's way.
+        let max = if prefix.is_empty() { usize::MAX } else { MAX_FEW_IN_PLACES };
+        let mut few = |id: ShapeId| self.census.few(&self.shapes, id).filter(|few| few.len() <= max);
+        let prefix: Vec<Option<Few>> = prefix.iter().map(|item| few(*item)).collect();
+        let items = few(items);
+        let is_short = items.is_some() || prefix.iter().any(Option::is_some);
+        is_short.then(|| Supply { prefix, items, min: usize::try_from(min).unwrap_or(usize::MAX) })
     }
 
     /// The demand for contained items that the grammar can state, if there is one.

@@ -51,7 +51,15 @@ impl<'a> Lowering<'a> {
             JsonType::String => Shape::String(Text { lang: Lang::all(), length: None }),
             JsonType::Array => {
                 let items = self.shapes.push(Shape::Anything, None);
-                Shape::Array(Array { prefix: Vec::new(), items, min: 0, max: None, is_unique: false, contains: None })
+                Shape::Array(Array {
+                    prefix: Vec::new(),
+                    items,
+                    min: 0,
+                    max: None,
+                    is_unique: false,
+                    contains: None,
+                    supply: None,
+                })
             }
             JsonType::Object => {
                 let shape = self.shapes.push(Shape::Anything, None);
@@ -112,7 +120,15 @@ impl<'a> Lowering<'a> {
                 let prefix: Vec<ShapeId> = items.iter().map(|item| self.value(item)).collect();
                 let n = prefix.len() as u64;
                 let items = self.shapes.push(Shape::Nothing, None);
-                Shape::Array(Array { prefix, items, min: n, max: Some(n), is_unique: false, contains: None })
+                Shape::Array(Array {
+                    prefix,
+                    items,
+                    min: n,
+                    max: Some(n),
+                    is_unique: false,
+                    contains: None,
+                    supply: None,
+                })
             }
             Value::Object(map) => {
                 let declared = map
@@ -122,7 +138,11 @@ impl<'a> Lowering<'a> {
                 Shape::Object(Object { declared, open: Vec::new(), min: 0, max: None, any_order: self.any_order })
             }
             Value::String(text) if self.any_spelling => Shape::String(Text { lang: Lang::literal(text), length: None }),
-            Value::Number(_) if self.any_spelling => Shape::Number(vec![any_number()]),
+            Value::Number(_) if self.any_spelling => {
+                let plain = self.shapes.push(Shape::Literals(vec![scalar_text(value)]), None);
+                let open = self.shapes.push(Shape::Number(vec![any_number()]), None);
+                Shape::AnyOf(vec![plain, open])
+            }
             scalar => Shape::Literals(vec![scalar_text(scalar)]),
         };
         self.shapes.push(shape, None)

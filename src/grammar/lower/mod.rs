@@ -6,6 +6,7 @@ mod afford;
 mod array;
 mod combine;
 mod decimal;
+mod few;
 mod number;
 mod numeric;
 mod object;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use jsonschema::canonical::{CanonicalSchema, CanonicalView};
 use serde_json::Value;
 
+use self::few::Census;
 use self::order::{Order, Sources};
 pub use self::order::{in_declared_order, in_file_order};
 use super::shape::{Shape, ShapeId, Shapes};
@@ -69,6 +71,7 @@ pub(super) fn lower(
         any_order: style.order == KeyOrder::Any,
         any_spelling: style.spelling == Spellings::Any,
         depth: 0,
+        census: Census::new(document.is_costly()),
         thrift,
         deadline,
     };
@@ -97,6 +100,7 @@ struct Lowering<'a> {
     any_order: bool,
     any_spelling: bool,
     depth: usize,
+    census: Census,
     thrift: Thrift,
     deadline: &'a Deadline,
 }

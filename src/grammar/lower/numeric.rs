@@ -28,20 +28,28 @@ impl Lowering<'_> {
         self.numbers(&numbers, &view.multiple_of, is_exact, schema)
     }
 
-    fn numbers(
+    fn numbers(&mut self, numbers: &Numbers, divisors: &[Number], is_exact: bool, schema: &CanonicalSchema) -> ShapeId {
+        if self.any_spelling {
+            let open = self.shapes.push(Shape::Number(vec![any_number()]), None);
+            let is_open = !numbers.integers && divisors.is_empty() && is_exact;
+            if is_open && numbers.minimum.is_none() && numbers.maximum.is_none() {
+                return open;
+            }
+            // Why: whether 1.50e1 is an integer, and how large, no automaton can say; endings are found in the plain one.
+            let plain = self.plain_numbers(numbers, divisors, is_exact, schema);
+            let id = self.shapes.push(Shape::AnyOf(vec![plain, open]), Some(schema.clone()));
+            return self.residual(id, schema);
+        }
+        self.plain_numbers(numbers, divisors, is_exact, schema)
+    }
+
+    fn plain_numbers(
         &mut self,
         numbers: &Numbers,
         divisors: &[Number],
         mut is_exact: bool,
         schema: &CanonicalSchema,
     ) -> ShapeId {
-        if self.any_spelling {
-            // Why: whether 1.50e1 is an integer, and how large, no automaton can say.
-            let is_open = !numbers.integers && divisors.is_empty() && is_exact;
-            let is_open = is_open && numbers.minimum.is_none() && numbers.maximum.is_none();
-            let id = self.shapes.push(Shape::Number(vec![any_number()]), Some(schema.clone()));
-            return if is_open { id } else { self.residual(id, schema) };
-        }
         if let Some(texts) = listed(numbers, divisors) {
             let shape = if texts.is_empty() { Shape::Nothing } else { Shape::Literals(texts) };
             let id = self.shapes.push(shape, Some(schema.clone()));

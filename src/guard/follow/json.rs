@@ -82,6 +82,9 @@ impl Follower {
                 if bounds.and_then(|(_, max)| max).is_some_and(|max| n_items >= max) {
                     return Err(if is_object { Veto::KeyCount } else { Veto::ItemCount });
                 }
+                if !self.has_values_for(1) {
+                    return Err(Veto::ItemCount);
+                }
                 self.state = if is_object { State::BeforeKey } else { State::BeforeValue };
             }
             b':' => self.state = State::BeforeValue,
@@ -196,6 +199,9 @@ impl Follower {
             Some(frame) => {
                 frame.n_items += 1;
                 self.log.push(Undo::Counted);
+                if is_unique && !self.has_values_for(0) {
+                    return Err(Veto::DuplicateItem);
+                }
             }
             None => {
                 let ended = self.watches.take();
@@ -215,5 +221,13 @@ impl Follower {
         }
         self.log.push(Undo::Seen(text));
         Ok(())
+    }
+
+    /// Whether an array whose items must differ can get `n_more`, and as many as it must have.
+    fn has_values_for(&self, n_more: usize) -> bool {
+        let Some(frame) = self.frames.last().filter(|frame| !frame.is_object) else { return true };
+        let supply = self.watch_of(frame.watch).and_then(|watch| watch.supply.as_ref());
+        let n_items = usize::try_from(frame.n_items).unwrap_or(usize::MAX);
+        supply.is_none_or(|supply| supply.lasts(&frame.seen, n_items, n_more))
     }
 }

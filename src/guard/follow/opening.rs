@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::undo::Undo;
 use super::{Follower, State};
 use crate::guard::encoding::Encoding;
-use crate::guard::frame::{Frame, Preamble, Stage};
+use crate::guard::frame::{Fill, Frame, Preamble, Stage};
 use crate::guard::structure::{Position, Step, Structure};
 use crate::guard::transcode::{Progress, Transcoder};
 use crate::guard::veto::Veto;
@@ -20,6 +20,8 @@ pub struct Places {
     pub start: Option<Arc<Watches>>,
     /// JSON begins after these texts.
     pub after: Vec<Opening>,
+    /// Whether the first of them stands before all text, with whitespace or this before it at most.
+    pub only_first: Option<Vec<u8>>,
     /// JSON begins where this says; then nothing of the above.
     pub structure: Option<Structured>,
 }
@@ -62,6 +64,14 @@ impl Places {
         self.start.iter().chain(of_calls).chain(of_structure).all(|watches| watches.is_idle())
             && texts.all(|text| text.max_chars.is_none())
     }
+}
+
+/// Whether `head` is all of `text`, but for whitespace before it, and `lead`.
+fn is_all(head: &Frame, lead: &[u8], text: &[u8]) -> bool {
+    let text = text.strip_prefix(lead).unwrap_or(text);
+    let n_gap = text.len() - text.trim_ascii_start().len();
+    // Why each: a head may begin with whitespace itself.
+    (0..=n_gap).any(|at| head.fill(&text[at..]) == Fill::Whole(text.len() - at))
 }
 
 impl Follower {
@@ -154,10 +164,15 @@ impl Follower {
         let has_begun = self.has_begun;
         let ends = |opening: &&Opening| {
             let head = if has_begun { &opening.head } else { &opening.first };
+            let is_it = |text: &[u8]| match &places.only_first {
+                // Why: what looks like a call in an answer that is text is text.
+                Some(lead) if !has_begun => is_all(head, lead, text),
+                _ => head.ends(text),
+            };
             match head.ends_in_name() {
-                false => head.ends(answer),
+                false => is_it(answer),
                 // Why: the name may go on, and be another tool's.
-                true => Frame::ends_name(last) && head.ends(before),
+                true => Frame::ends_name(last) && is_it(before),
             }
         };
         let Some(opening) = places.after.iter().find(ends) else { return Ok(()) };

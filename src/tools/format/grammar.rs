@@ -44,7 +44,10 @@ impl ToolFormat {
             let (name, document) = (schema_name(i), Arc::clone(&tool.parameters));
             NamedSchema { name, document, form: self.form.clone() }
         };
-        let mut schemas: Vec<NamedSchema> = tools.iter().enumerate().map(named).collect();
+        // Why not all: of five hundred tools, one is named, and the others' grammars would be made for nothing.
+        let is_called = |tool: &Tool| !matches!(choice, ToolChoice::Named(name) if tool.name != *name);
+        let called: Vec<(usize, &Tool)> = tools.iter().enumerate().filter(|(_, tool)| is_called(tool)).collect();
+        let mut schemas: Vec<NamedSchema> = called.iter().copied().map(named).collect();
         // Source: OpenAI's function calling guide: a named function is called exactly once.
         let is_one = !parallel || !self.family.parallel || matches!(choice, ToolChoice::Named(_));
         let (calls, after_prose) =
@@ -61,7 +64,7 @@ impl ToolFormat {
             (Prose::Never, _) => calls.to_owned(),
         };
         let input = |(i, tool): (usize, &Tool)| Some((schema_name(i), Arc::clone(tool.input.as_ref()?)));
-        let inputs = tools.iter().enumerate().filter_map(input).collect();
+        let inputs = called.iter().copied().filter_map(input).collect();
         if let (Otherwise::Schema(document), false) = (otherwise, must) {
             schemas.push(NamedSchema::answer(Arc::clone(document)));
         }
@@ -83,10 +86,7 @@ impl ToolFormat {
         }
         let mut each = Vec::new();
         let mut alternatives = Vec::new();
-        for (i, tool) in tools.iter().enumerate() {
-            if matches!(choice, ToolChoice::Named(name) if tool.name != *name) {
-                continue;
-            }
+        for (i, tool) in called {
             let head = self.head.named(&tool.name);
             let behind_marker = if is_in_call { head.without(&self.marker) } else { head.clone() };
             alternatives.push(format!("{} @{} {}", elements(&behind_marker), schema_name(i), elements(&self.tail)));
@@ -170,6 +170,11 @@ impl ToolFormat {
             let holds = if prose == Prose::Instead { format!("OPEN {all}") } else { format!("{all} OPEN {all}") };
             let _ = writeln!(lark, "HOLDS_OPEN: {holds}");
             body.push_str(" & ~HOLDS_OPEN");
+        }
+        if let Some((text, place)) = self.shuns.as_ref().and_then(|(marker, place)| Some((text_of(marker)?, place))) {
+            let before = if *place == Prose::Before { "/(?s:.*)/ " } else { "" };
+            let _ = writeln!(lark, "HOLDS_OTHER: {before}{} /(?s:.*)/", quote(&text));
+            body.push_str(" & ~HOLDS_OTHER");
         }
         let n_start = self.marker.iter().position(|byte| *byte == 0xFF).unwrap_or(0);
         let (start, rest) = self.marker.split_at(n_start);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub use family::{Family, Ids, NotationName, Place};
 pub use grammar::{Layout, Otherwise};
 
-use crate::grammar::Vocab;
+use crate::grammar::{Prose, Vocab};
 use crate::guard::{Bit, Elements, Form, Frame, IdForm};
 
 /// A family's texts as the tokens of one vocabulary have them.
@@ -37,6 +37,9 @@ pub struct ToolFormat {
     pub between: Frame,
     /// After the last.
     pub end: Frame,
+    /// What calls of another format begin with, and where free text may hold none of them: the model has learned to write
+    /// those.
+    pub shuns: Option<(Vec<u8>, Prose)>,
 }
 
 impl ToolFormat {
@@ -64,6 +67,7 @@ impl ToolFormat {
             tail: frame(tail),
             between: frame(&family.between),
             end: Frame::bytes(last(&family.end)),
+            shuns: None,
             family,
         }
     }
@@ -79,6 +83,12 @@ impl ToolFormat {
         });
         let frames = [&self.begin, &self.head, &self.tail, &self.end].map(Frame::filled);
         form.chain(frames).chain([self.text.0.clone(), self.text.1.clone()]).all(|bytes| !vocab.holds_end(&bytes))
+    }
+
+    /// The same, where free text holds no calls of `other` either.
+    #[must_use]
+    pub fn shunning(&self, other: &Self) -> Self {
+        Self { shuns: Some((other.marker.clone(), other.family.prose())), ..self.clone() }
     }
 
     /// What stands before the first call and its name.
