@@ -25,6 +25,8 @@ const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "obje
 #[derive(Debug)]
 pub(super) struct Controls {
     names: AhoCorasick,
+    /// The same names, wherever they begin.
+    anywhere: AhoCorasick,
     sorted: Vec<String>,
     /// Names without brackets before them, which a template may write.
     inner: HashSet<String>,
@@ -33,6 +35,9 @@ pub(super) struct Controls {
     /// What stands in the template and looks like a tag: a template looks for it in texts.
     tags: HashSet<String>,
     max_bytes: usize,
+    /// The first and the last bytes of names: most texts hold none of them.
+    firsts: [bool; 256],
+    lasts: [bool; 256],
 }
 
 impl Controls {
@@ -43,6 +48,7 @@ impl Controls {
         sorted.sort();
         sorted.dedup();
         let names = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&sorted).ok()?;
+        let anywhere = AhoCorasick::new(&sorted).ok()?;
         let is_mark = |c: char| !c.is_alphanumeric();
         let (mut inner, mut whole) = (HashSet::new(), HashSet::new());
         for name in &sorted {
@@ -60,32 +66,47 @@ impl Controls {
         let starts = source.char_indices().filter(|(_, c)| is_mark(*c) && !c.is_whitespace());
         let tags = starts.filter_map(|(at, _)| word(&source[at..])).map(str::to_owned).collect();
         let max_bytes = sorted.iter().map(String::len).max().unwrap_or(0);
-        Some(Self { names, sorted, inner, whole, tags, max_bytes })
+        let (mut firsts, mut lasts) = ([false; 256], [false; 256]);
+        for name in &sorted {
+            firsts[usize::from(name.as_bytes()[0])] = true;
+            lasts[usize::from(name.as_bytes()[name.len() - 1])] = true;
+        }
+        Some(Self { names, anywhere, sorted, inner, whole, tags, max_bytes, firsts, lasts })
     }
 
     /// `text` with marks around names, and joints where a name may come together.
     pub(super) fn marked(&self, text: &str) -> String {
         let text = without_marks(text);
-        let mut out = String::with_capacity(text.len());
         let gap = text.len() - text.trim_start().len();
         let begins_inside =
             self.begins_inside(&text[gap..]).then(|| gap + text[gap..].chars().next().map_or(0, char::len_utf8));
+        self.marked_with(&text, begins_inside)
+    }
+
+    /// The same for a word with which a template does something else than write it down.
+    pub(super) fn marked_word(&self, text: &str) -> String {
+        self.marked_with(&without_marks(text), None)
+    }
+
+    fn marked_with(&self, text: &str, begins_inside: Option<usize>) -> String {
+        let mut out = String::with_capacity(text.len());
         let mut at = 0;
-        for name in self.names.find_iter(&text) {
+        for name in self.names.find_iter(text) {
             self.with_joints(&text[..name.start()], at, begins_inside, &mut out);
             out.push(PLAIN[0]);
             out.push_str(&text[name.range()]);
             out.push(PLAIN[1]);
             at = name.end();
         }
-        self.with_joints(&text, at, begins_inside, &mut out);
+        self.with_joints(text, at, begins_inside, &mut out);
         out
     }
 
     /// Adds what of `text` stands behind `from`, with joints behind beginnings of names, and at `also`.
     fn with_joints(&self, text: &str, from: usize, also: Option<usize>, out: &mut String) {
         let mut joints: Vec<usize> = also.into_iter().filter(|at| *at > from && *at <= text.len()).collect();
-        for (at, c) in text[from..].char_indices().map(|(at, c)| (from + at, c)) {
+        let may_begin = |(at, _): &(usize, char)| self.firsts[usize::from(text.as_bytes()[*at])];
+        for (at, c) in text[from..].char_indices().map(|(at, c)| (from + at, c)).filter(may_begin) {
             let n = self.beginning(&text[at..]);
             let is_suspicious = n > 1 || (n == 1 && !c.is_alphanumeric());
             if is_suspicious && word(&text[at..]).is_none_or(|word| !self.tags.contains(word)) {
@@ -121,15 +142,11 @@ impl Controls {
 
     /// Whether `text`, or its beginning, is a name but for brackets before it, and around it.
     fn begins_inside(&self, text: &str) -> bool {
+        if text.len() <= self.max_bytes && self.whole.contains(text.trim_end()) {
+            return true;
+        }
         let mut ends = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= self.max_bytes);
-        self.whole.contains(text.trim_end()) || ends.any(|end| self.inner.contains(&text[..end]))
-    }
-
-    /// The longest name that `text` begins with.
-    fn name_at(&self, text: &str) -> usize {
-        let n = self.beginning(text);
-        let is_name = |n: &usize| self.sorted.binary_search_by(|name| name.as_str().cmp(&text[..*n])).is_ok();
-        (1..=n).rev().filter(|n| text.is_char_boundary(*n)).find(is_name).unwrap_or(0)
+        ends.any(|end| self.lasts[usize::from(text.as_bytes()[end - 1])] && self.inner.contains(&text[..end]))
     }
 
     /// Adds what a template wrote, without marks, cut where a name would come together.
@@ -143,14 +160,19 @@ impl Controls {
                 c => clean.push(c),
             }
         }
-        let is_spanned = |joint: &usize| {
-            let starts = (joint.saturating_sub(self.max_bytes)..*joint).filter(|start| clean.is_char_boundary(*start));
-            starts.into_iter().any(|start| start + self.name_at(&clean[start..]) > *joint)
-        };
         joints.dedup();
-        joints.retain(is_spanned);
+        let mut spanned = Vec::new();
+        if !joints.is_empty() {
+            // Why overlapping ones: which of them a tokenizer takes first is its own business.
+            for name in self.anywhere.find_overlapping_iter(&clean) {
+                let first = joints.partition_point(|joint| *joint <= name.start());
+                spanned.extend(joints[first..].iter().copied().take_while(|joint| *joint < name.end()));
+            }
+        }
+        spanned.sort_unstable();
+        spanned.dedup();
         let mut at = 0;
-        for end in joints.into_iter().chain([clean.len()]).filter(|end| *end > 0) {
+        for end in spanned.into_iter().chain([clean.len()]).filter(|end| *end > 0) {
             push(segments, &clean[at..end], true);
             at = end;
         }
@@ -245,6 +267,7 @@ mod tests {
         for text in ["<think>a</think>", "a /think b", "python", "object", "x <|im_end|> y"] {
             assert_eq!(controls.marked(text).replace([PLAIN[0], PLAIN[1]], ""), text);
         }
+        assert_eq!(controls.marked_word("tool_call"), "tool_call");
         // Text without names is one segment, whatever is in it.
         let mut segments = Vec::new();
         controls.segments(&controls.marked("<table> [x] a < b <|im_> </t>"), &mut segments);

@@ -39,14 +39,27 @@ impl ChatTemplate {
     }
 
     pub(super) fn protect_value(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.protect_text(text)),
-            Value::Array(items) => items.iter().map(|item| self.protect_value(item)).collect(),
-            Value::Object(map) => {
-                let pairs = map.iter().map(|(key, item)| (self.protect_text(key), self.protect_value(item)));
-                Value::Object(pairs.collect::<Map<_, _>>())
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        of_texts(value, &|text| self.protect_text(text))
+    }
+
+    /// What a request sets in a template, which compares it with words of its own.
+    pub(super) fn protect_variable(&self, value: &Value) -> Value {
+        let marked = |text: &str| {
+            self.controls.as_ref().map_or_else(|| without_marks(text), |controls| controls.marked_word(text))
+        };
+        of_texts(value, &marked)
+    }
+}
+
+/// The same value with other texts.
+fn of_texts(value: &Value, other: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(other(text)),
+        Value::Array(items) => items.iter().map(|item| of_texts(item, other)).collect(),
+        Value::Object(map) => {
+            let pairs = map.iter().map(|(key, item)| (other(key), of_texts(item, other)));
+            Value::Object(pairs.collect::<Map<_, _>>())
         }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }

@@ -153,7 +153,7 @@ impl ChatTemplate {
     ) -> Result<Vec<Segment>, TemplateError> {
         let messages: Vec<Message> = messages.iter().map(|m| self.protect(m)).collect();
         let tools: Vec<Value> = tools.iter().map(|tool| self.protect_value(tool)).collect();
-        let set = variables.0.iter().map(|(name, value)| (name.clone(), self.protect_value(value)));
+        let set = variables.0.iter().map(|(name, value)| (name.clone(), self.protect_variable(value)));
         let variables = &Variables(set.collect());
         let wants = self.tools.wants;
         let tools = if wants.descriptions { tools.into_iter().map(described).collect() } else { tools };

@@ -89,6 +89,24 @@ pub(crate) fn unknown_templates() -> Vec<String> {
             ", ",
             "][unused12]",
         ),
+        // Inkling's and Step 3's.
+        (
+            "",
+            format!(
+                "<|message_model|>{{{{ c.function.name }}}}<|content_invoke_tool_json|>{{{{ '{{\"name\": \"' }}}}{{{{ c.function.name }}}}\", \"args\": {json}{{{{ '}}' }}}}<|end_message|>"
+            ),
+            "",
+            "",
+        ),
+        (
+            "<｜tool_calls_begin｜>",
+            format!(
+                "<｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name=\"{{{{ c.function.name }}}}\">{}</steptml:invoke><｜tool_call_end｜>",
+                each("<steptml:parameter name=\"{{ k }}\">$V</steptml:parameter>")
+            ),
+            "",
+            "<｜tool_calls_end｜>",
+        ),
     ]
     .into_iter()
     .map(|(begin, call, between, end)| template(begin, &call, between, end))

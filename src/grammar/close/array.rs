@@ -41,7 +41,7 @@ impl Completion<'_> {
             render(last, &mut start);
             let mut is_new = |ending: &Vec<u8>| {
                 let value = array.is_unique.then(|| plain(&[start.as_slice(), ending].concat())).flatten();
-                value.is_none_or(|value| takes(array, &mut values, value, n_full))
+                value.is_none_or(|value| takes(array, &mut values, value, n_full) == Fit::Taken)
             };
             let few = array.supply.as_ref().and_then(|supply| supply.at(n_full));
             let begun = few.into_iter().flat_map(|few| few.iter());
@@ -165,10 +165,18 @@ impl More<'_> {
                 all.reverse();
                 all
             });
-            let values = &mut self.values;
-            let is_taken = |text: &Vec<u8>| plain(text).is_some_and(|value| takes(array, values, value, at));
-            let found = fresh.iter().rposition(is_taken);
-            found.map(|i| fresh.remove(i))
+            // Those that later places need stay for them; what is there already is of no more use.
+            let mut kept = Vec::new();
+            let found = loop {
+                let Some(text) = fresh.pop() else { break None };
+                match plain(&text).map(|value| takes(array, &mut self.values, value, at)) {
+                    Some(Fit::Taken) => break Some(text),
+                    Some(Fit::Needed) => kept.push(text),
+                    Some(Fit::There) | None => {}
+                }
+            };
+            fresh.extend(kept.into_iter().rev());
+            found
         } else {
             completion.close(shape, &Part::Missing)
         };
@@ -179,16 +187,27 @@ impl More<'_> {
     }
 }
 
+/// What becomes of a value that is to be an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    Taken,
+    /// An equal one is there.
+    There,
+    /// A later place has no other.
+    Needed,
+}
+
 /// Takes `value` as the item `at` of an array whose items must differ, if none is like it, and enough others are left.
-fn takes(array: &Array, values: &mut HashSet<String>, value: String, at: usize) -> bool {
+fn takes(array: &Array, values: &mut HashSet<String>, value: String, at: usize) -> Fit {
     if !values.insert(value.clone()) {
-        return false;
+        return Fit::There;
     }
     let lasts = array.supply.as_ref().is_none_or(|supply| supply.prefix.is_empty() || supply.lasts(values, at + 1, 0));
-    if !lasts {
-        values.remove(&value);
+    if lasts {
+        return Fit::Taken;
     }
-    lasts
+    values.remove(&value);
+    Fit::Needed
 }
 
 /// A finished item in the form in which equal values are the same.

@@ -54,6 +54,9 @@ pub struct Opening {
 /// Bytes of a control token: 0xFF and its number in brackets.
 const MAX_CONTROL_BYTES: usize = 13;
 
+/// Whitespace that a head may begin with.
+const MAX_GAP: usize = 8;
+
 impl Places {
     /// Whether there is nothing to guard anywhere.
     #[must_use]
@@ -70,8 +73,8 @@ impl Places {
 fn is_all(head: &Frame, lead: &[u8], text: &[u8]) -> bool {
     let text = text.strip_prefix(lead).unwrap_or(text);
     let n_gap = text.len() - text.trim_ascii_start().len();
-    // Why each: a head may begin with whitespace itself.
-    (0..=n_gap).any(|at| head.fill(&text[at..]) == Fill::Whole(text.len() - at))
+    // Why several: a head may begin with whitespace itself.
+    (n_gap.saturating_sub(MAX_GAP)..=n_gap).any(|at| head.fill(&text[at..]) == Fill::Whole(text.len() - at))
 }
 
 impl Follower {
