@@ -34,8 +34,8 @@ pub(super) struct Decoding {
     close_check_at: usize,
     /// Whether that look is due.
     is_unchecked: bool,
-    /// Looks, one after the other, that found no ending.
-    n_misses: usize,
+    /// Whether nothing is told, because an ending is known from further back alone.
+    is_held: bool,
 }
 
 /// A token that waits to be told.
@@ -54,8 +54,8 @@ pub(super) struct Ending {
 
 /// How often one answer may step back: enough for every dead end seen, few enough to end.
 const MAX_BACKS: usize = 512;
-/// Looks that find no ending before what was held back for them is told.
-const MAX_MISSES: usize = 4;
+/// Tokens that are held back for an ending that is known from before them.
+const MAX_HELD: usize = 64;
 
 impl Decoding {
     /// Begins an answer: the prompt has its first `n_fed` cells.
@@ -75,7 +75,7 @@ impl Decoding {
             n_backs: 0,
             close_check_at: usize::MAX,
             is_unchecked: false,
-            n_misses: 0,
+            is_held: false,
         }
     }
 
@@ -122,7 +122,7 @@ impl Decoding {
         }
         // Why later: looking for an ending takes longer than all the rest, and the next step need not wait for it.
         self.is_unchecked = self.task.job.closes && self.n_room(n_ctx) <= self.close_check_at;
-        if !self.is_unchecked {
+        if !self.is_unchecked && !self.is_held {
             self.tell_settled();
         }
         Taken::Yes(Next::Stay(Resident::Decoding(self)))
@@ -169,15 +169,15 @@ impl Decoding {
         }
         let n_left = self.n_room(n_ctx);
         let found = self.task.matcher.as_ref().and_then(|m| Some((m.closing_step()?, m.closing_tokens()?.len())));
-        self.n_misses = if found.is_none() { self.n_misses + 1 } else { 0 };
+        self.is_held = false;
         if found.is_none() {
-            if self.n_misses <= MAX_MISSES {
-                // Why nothing is told: what comes next may cost more than there is, and an ending is known from further back.
-                self.close_check_at = n_left.saturating_sub(1);
-                return None;
-            }
             // Where no ending is known the answer goes on, and may be cut off; looking takes time, and nothing may come of it.
             self.close_check_at = n_left - (n_left / 16).max(1).min(n_left);
+            // Why nothing is told: an ending that is known from further back fits as long as it can be gone back to.
+            self.is_held = self.held.len() <= MAX_HELD && self.ending(n_ctx).is_some();
+            if self.is_held {
+                return None;
+            }
         }
         if let Some((step, n_ending)) = found {
             if n_ending > n_left {

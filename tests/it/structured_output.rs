@@ -232,15 +232,22 @@ fn calls_end_valid_whatever_one_element_adds() {
     let inner = json!({"type": "object", "properties": numbers, "required": names, "additionalProperties": false});
     let schema = json!({"type": "object", "properties": {"t": {"type": "string", "maxLength": 30}, "u": {"type": "boolean"}, "o": inner},
         "required": ["t", "u"], "additionalProperties": false});
-    let tools = json!([{"type": "function", "function": {"name": "f", "parameters": schema}}]);
-    for seed in 0..20 {
-        let body = chat_body(
-            json!({"tools": tools, "tool_choice": "required", "parallel_tool_calls": false, "seed": seed, "max_tokens": 600}),
-        );
-        let answer = server.chat(&body);
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        let arguments = &answer.body["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
-        let value = serde_json::from_str(arguments.as_str().unwrap()).unwrap_or_else(|e| panic!("{e}: {arguments}"));
-        assert!(jsonschema::is_valid(&schema, &value), "{value}");
+    // Keys that begin alike: where all of them are used, no ending is known from their beginning.
+    let alike = json!({"type": "object", "properties": {"text": {"type": "string", "minLength": 3, "maxLength": 40}, "when": {"type": "string", "format": "date"},
+        "who": {"type": "integer"}, "whom": {"type": "integer"}, "kind": {"enum": ["plain", "a longer one"]}}, "required": ["text", "when"], "additionalProperties": false});
+    for (schema, max_tokens, n) in [(schema, 600, 20), (alike, 300, 60)] {
+        let tools = json!([{"type": "function", "function": {"name": "f", "parameters": schema}}]);
+        for seed in 0..n {
+            let body = chat_body(
+                json!({"tools": tools, "tool_choice": "required", "seed": seed, "max_tokens": max_tokens + seed % 30}),
+            );
+            let answer = server.chat(&body);
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            for call in answer.body["choices"][0]["message"]["tool_calls"].as_array().unwrap() {
+                let arguments = call["function"]["arguments"].as_str().unwrap();
+                let value = serde_json::from_str(arguments).unwrap_or_else(|e| panic!("{seed}: {e}: {arguments}"));
+                assert!(jsonschema::is_valid(&schema, &value), "{value}");
+            }
+        }
     }
 }
