@@ -64,6 +64,19 @@ pub(super) struct Text {
     pub(super) length: Option<(u64, Option<u64>)>,
 }
 
+/// Characters that an automaton counts; longer strings are not walked.
+const MAX_COUNTED: u32 = 20_000;
+
+impl Text {
+    /// The language with the length, as far as an automaton can count.
+    pub(super) fn counted(&self) -> Option<Lang> {
+        let Some((min, max)) = self.length else { return Some(self.lang.clone()) };
+        let min = u32::try_from(min).ok().filter(|min| *min <= MAX_COUNTED)?;
+        let max = max.and_then(|max| u32::try_from(max).ok()).filter(|max| *max <= MAX_COUNTED);
+        Some(Lang::and(vec![self.lang.clone(), Lang::repeat(Lang::any_char(), min, max)]))
+    }
+}
+
 /// An array: `prefix` first, then `items`.
 #[derive(Debug)]
 pub(super) struct Array {

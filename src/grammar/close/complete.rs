@@ -7,7 +7,7 @@ use super::numeral;
 use super::part::{Part, State, render};
 use super::scalar::Texts;
 use crate::grammar::lower::any_number;
-use crate::grammar::shape::{Shape, ShapeId, Shapes, Text};
+use crate::grammar::shape::{Shape, ShapeId, Shapes};
 use crate::grammar::spelling::Spelling;
 use crate::guard::Check;
 use crate::schema::pattern::Lang;
@@ -31,9 +31,6 @@ const MAX_BYTES: usize = 16 << 20;
 pub(super) const MAX_CANDIDATES: usize = 96;
 /// Optional keys, or more items, that are tried for the guard's sake.
 pub(super) const MAX_EXTRAS: usize = 12;
-
-/// Characters that are counted while an ending is looked for; longer strings are not closed.
-const MAX_COUNTED: u32 = 20_000;
 
 /// Where the texts of any number are known by.
 const ANY_NUMBER: (ShapeId, usize) = (ShapeId(u32::MAX), 1);
@@ -123,7 +120,7 @@ impl<'a> Completion<'a> {
             Shape::Literals(texts) => literals(texts, part, n),
             Shape::String(text) => match part {
                 Part::Missing | Part::Scalar { .. } => self
-                    .scalar((id, 0), part, n, || Texts::of_strings(&counted(text)?, shapes.spelling(&text.lang), "")),
+                    .scalar((id, 0), part, n, || Texts::of_strings(&text.counted()?, shapes.spelling(&text.lang), "")),
                 Part::Array { .. } | Part::Object { .. } => Vec::new(),
             },
             Shape::Number(patterns) => self.scalar((id, 0), part, n, || Texts::of_numbers(patterns)),
@@ -140,7 +137,9 @@ impl<'a> Completion<'a> {
                 others.truncate(n.saturating_sub(firsts.len()));
                 firsts.append(&mut others);
                 firsts.sort_by_key(Vec::len);
-                firsts.truncate(if n == 1 { 1 } else { firsts.len() });
+                if n == 1 {
+                    firsts.truncate(1);
+                }
                 firsts
             }
             Shape::Array(array) => match part {
@@ -197,18 +196,18 @@ impl<'a> Completion<'a> {
     /// What is left of the text of a scalar behind the turn that adds most to it; nothing if nobody can say.
     pub(super) fn dearest_turn(&mut self, id: ShapeId) -> Option<Vec<u8>> {
         let shapes = self.shapes;
-        let is_there = match shapes.get(id) {
+        match shapes.get(id) {
             // Why: one character is like the other, and thousands of them would be thousands of states.
             Shape::String(text) if matches!(&text.lang, Lang::Repeat(one, ..) if matches!(**one, Lang::Class(_))) => {
                 return Some(Vec::new());
             }
             Shape::String(text) => {
-                self.texts((id, 0), || Texts::of_strings(&counted(text)?, shapes.spelling(&text.lang), "")).is_some()
+                self.texts((id, 0), || Texts::of_strings(&text.counted()?, shapes.spelling(&text.lang), ""))?
             }
-            Shape::Number(patterns) => self.texts((id, 0), || Texts::of_numbers(patterns)).is_some(),
-            _ => false,
+            Shape::Number(patterns) => self.texts((id, 0), || Texts::of_numbers(patterns))?,
+            _ => return None,
         };
-        self.turn_of(is_there, (id, 0))
+        self.turn_of((id, 0))
     }
 
     /// The same for a key in `lang`.
@@ -217,12 +216,12 @@ impl<'a> Completion<'a> {
             return Some(Vec::new());
         }
         let spelling = self.shapes.key_spelling();
-        let is_there = self.texts(key, || Texts::of_strings(lang, spelling, ":")).is_some();
-        self.turn_of(is_there, key)
+        self.texts(key, || Texts::of_strings(lang, spelling, ":"))?;
+        self.turn_of(key)
     }
 
-    fn turn_of(&mut self, is_there: bool, key: (ShapeId, usize)) -> Option<Vec<u8>> {
-        let texts = self.known.texts.get_mut(&key).filter(|_| is_there)?.as_mut()?;
+    fn turn_of(&mut self, key: (ShapeId, usize)) -> Option<Vec<u8>> {
+        let texts = self.known.texts.get_mut(&key)?.as_mut()?;
         let turn = texts.dearest_turn();
         let n_steps = texts.take_steps();
         self.n_steps += n_steps / STEPS_OF_A_TEXT;
@@ -296,14 +295,6 @@ impl<'a> Completion<'a> {
     pub(super) fn fits(&mut self, id: ShapeId, part: &Part<'_>) -> bool {
         self.judged(id, part, 1).first().is_some_and(Vec::is_empty)
     }
-}
-
-/// The language of a string with its length, as far as an automaton can count.
-fn counted(text: &Text) -> Option<Lang> {
-    let Some((min, max)) = text.length else { return Some(text.lang.clone()) };
-    let min = u32::try_from(min).ok().filter(|min| *min <= MAX_COUNTED)?;
-    let max = max.and_then(|max| u32::try_from(max).ok()).filter(|max| *max <= MAX_COUNTED);
-    Some(Lang::and(vec![text.lang.clone(), Lang::repeat(Lang::any_char(), min, max)]))
 }
 
 fn prefixed(byte: u8, ending: Vec<u8>) -> Vec<u8> {

@@ -8,7 +8,7 @@ use llguidance::derivre::{Regex, RegexAst, RegexBuilder};
 use serde_json::Value;
 
 use crate::grammar::emit::keys;
-use crate::grammar::shape::{Array, Object, Shape, ShapeId, Shapes, Text};
+use crate::grammar::shape::{Array, Object, Shape, ShapeId, Shapes};
 use crate::grammar::spelling::Spelling;
 use crate::grammar::terminal::string;
 use crate::guard::{Check, Few, Item, parse, write_plain};
@@ -89,7 +89,7 @@ impl Census {
                 Some(all)
             }
             Shape::Literals(texts) => Some(texts.clone()).filter(|texts| texts.len() <= MAX_FEW),
-            Shape::String(text) => self.strings(&counted(text)?),
+            Shape::String(text) => self.strings(&text.counted()?),
             Shape::Number(patterns) => {
                 let patterns = patterns.iter().map(|pattern| RegexAst::Regex(pattern.clone())).collect();
                 self.words(&RegexAst::And(patterns))
@@ -239,14 +239,6 @@ fn named(schema: &CanonicalSchema) -> Option<Vec<String>> {
         CanonicalView::Enum(values) => Some(values.iter().map(ToString::to_string).collect()),
         _ => None,
     }
-}
-
-/// The language of a string with its length.
-fn counted(text: &Text) -> Option<Lang> {
-    let Some((min, max)) = text.length else { return Some(text.lang.clone()) };
-    let bound = |n: u64| u32::try_from(n).ok();
-    let counter = Lang::repeat(Lang::any_char(), bound(min)?, max.map_or(Some(None), |max| bound(max).map(Some))?);
-    Some(Lang::and(vec![text.lang.clone(), counter]))
 }
 
 /// Each value once, the shortest first.
